@@ -1,0 +1,11 @@
+import type { Config } from "jest";
+
+const config: Config = {
+  testMatch: ["<rootDir>/{core,program,protocol,store,sidecar,identity,hub,operator,cli,e2e}/**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/"],
+  extensionsToTreatAsEsm: [".ts"],
+  transform: { "\\.ts$": "<rootDir>/jest.transform.mjs" },
+  setupFiles: ["<rootDir>/jest.setup.mjs"],
+  maxWorkers: 2,
+};
+export default config;
