@@ -1,0 +1,85 @@
+import type { AuthPolicy } from "./auth-policy.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** A field or value of the schema that this version of heauth does not act on. It is refused, never accepted and ignored. */
+export interface NotBuilt<T> {
+  readonly field: string;
+  /** The values found that don't work, each with its path; none: fine. */
+  readonly found: (resource: T) => readonly Found[];
+  /** What works instead. */
+  readonly works: string;
+}
+
+export interface Found {
+  readonly path: readonly (string | number)[];
+  readonly value: unknown;
+}
+
+const when = (unbuilt: boolean, path: readonly (string | number)[], value: unknown): Found[] =>
+  unbuilt ? [{ path, value }] : [];
+
+/** What the Tenant schema knows and this version does not do yet. */
+export const tenantNotBuilt: readonly NotBuilt<Tenant>[] = [
+  {
+    field: "spec.allowedNamespaces.from",
+    found: ({ spec }) =>
+      when(
+        spec.allowedNamespaces.from === "Selector",
+        ["spec", "allowedNamespaces", "from"],
+        spec.allowedNamespaces.from,
+      ),
+    works: "None, All",
+  },
+  {
+    field: "spec.registration",
+    found: ({ spec }) => when(spec.registration === "Open", ["spec", "registration"], spec.registration),
+    works: "Closed",
+  },
+  {
+    field: "spec.identityProviders",
+    found: ({ spec }) =>
+      when((spec.identityProviders ?? []).length > 0, ["spec", "identityProviders"], spec.identityProviders),
+    works: "no identity providers",
+  },
+  {
+    field: "spec.alerts.receivers[].smtp",
+    found: ({ spec }) =>
+      spec.alerts.receivers.flatMap((receiver, index) =>
+        when(receiver.smtp !== undefined, ["spec", "alerts", "receivers", index, "smtp"], receiver.smtp),
+      ),
+    works: "webhook",
+  },
+  {
+    field: "spec.audit.retentionDays",
+    found: ({ spec }) =>
+      when(spec.audit.retentionDays !== undefined, ["spec", "audit", "retentionDays"], spec.audit.retentionDays),
+    works: "absent: records are kept for ever",
+  },
+  {
+    field: "spec.adminSecretRef",
+    found: ({ spec }) => when(spec.adminSecretRef !== undefined, ["spec", "adminSecretRef"], spec.adminSecretRef),
+    works: "absent: `heauth superuser create` makes the first administrator",
+  },
+  {
+    field: "spec.reclaimPolicy",
+    found: ({ spec }) => when(spec.reclaimPolicy === "Delete", ["spec", "reclaimPolicy"], spec.reclaimPolicy),
+    works: "Retain",
+  },
+];
+
+/** What the AuthPolicy schema knows and this version does not do yet. */
+export const authPolicyNotBuilt: readonly NotBuilt<AuthPolicy>[] = [
+  {
+    field: "spec.passthroughPorts",
+    found: ({ spec }) => when(spec.passthroughPorts.length > 0, ["spec", "passthroughPorts"], spec.passthroughPorts),
+    works: "an empty list",
+  },
+  {
+    field: "spec.rules[].upgrades",
+    found: ({ spec }) =>
+      spec.rules.flatMap((rule, index) =>
+        when(rule.upgrades.length > 0, ["spec", "rules", index, "upgrades"], rule.upgrades),
+      ),
+    works: "an empty list: upgrades are denied",
+  },
+];

@@ -1,0 +1,50 @@
+/** What is wrong with a field of a resource. */
+export interface FieldProblem {
+  readonly code: FieldProblemCode;
+  /** `spec.rules[2].when`; empty for the document itself. */
+  readonly field: string;
+  /** The value found, short; absent where there is none. */
+  readonly value?: string;
+  /** What is expected, for the person who wrote it. */
+  readonly expected: string;
+}
+
+export type FieldProblemCode =
+  /** A value that the field can't have. */
+  | "Invalid"
+  /** A field that must be there. */
+  | "Required"
+  /** A field that the schema does not know. */
+  | "UnknownField"
+  /** A list with the same entry twice. */
+  | "Duplicate"
+  /** A change that is not allowed. */
+  | "Forbidden"
+  /** Known, but not built in this version. */
+  | "NotSupported"
+  /** More than the tenant's limits allow. */
+  | "LimitExceeded";
+
+/** Writes a path the way Kubernetes does. */
+export function fieldName(path: readonly PropertyKey[]): string {
+  let name = "";
+  for (const part of path) {
+    if (typeof part === "number") name += `[${part}]`;
+    else if (/^[A-Za-z][A-Za-z0-9]*$/.test(String(part))) name += name === "" ? String(part) : `.${String(part)}`;
+    else name += `[${JSON.stringify(String(part))}]`;
+  }
+  return name;
+}
+
+/** A value as people can read it in one line. */
+export function shortValue(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+/** One line: field, value, what is expected. */
+export function describeProblem(problem: FieldProblem): string {
+  const value = problem.value === undefined ? "" : ` ${problem.value}`;
+  return `${problem.field || "document"}:${value} (${problem.code}) expected ${problem.expected}`;
+}

@@ -1,0 +1,72 @@
+import type * as z from "zod";
+import { type AuthPolicy, authPolicySchema } from "./auth-policy.ts";
+import { authPolicyNotBuilt, type NotBuilt, tenantNotBuilt } from "./not-built.ts";
+import { type FieldProblem, fieldName, shortValue } from "./problem.ts";
+import { brokenTransitions, pathOf } from "./rule.ts";
+import { type Tenant, tenantSchema } from "./tenant.ts";
+import { problemsOf, valueAt } from "./zod-problems.ts";
+
+export type Resource = Tenant | AuthPolicy;
+
+export type Validated<T extends Resource = Resource> =
+  | { readonly ok: true; readonly resource: T }
+  | { readonly ok: false; readonly problems: readonly FieldProblem[] };
+
+/**
+ * Validates a document against its kind's schema, its rules across fields, and what this version supports.
+ * @param document parsed YAML or JSON, of whatever shape
+ * @param options.old the version that is in force, for rules on how a resource may change
+ * @returns the resource with its defaults filled in, or every problem found
+ */
+export function validateResource(document: unknown, options: { readonly old?: Resource } = {}): Validated {
+  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+    return refused({ code: "Invalid", field: "", expected: "an object with apiVersion, kind, metadata and spec" });
+  }
+  const { kind } = document as { kind?: unknown };
+  if (kind === "Tenant") return validate(document, tenantSchema, tenantNotBuilt, options.old);
+  if (kind === "AuthPolicy") return validate(document, authPolicySchema, authPolicyNotBuilt, options.old);
+  const value = shortValue(kind);
+  return refused({
+    code: kind === undefined ? "Required" : "Invalid",
+    field: "kind",
+    ...(value === undefined ? {} : { value }),
+    expected: "Tenant or AuthPolicy",
+  });
+}
+
+function validate<T extends Resource>(
+  document: object,
+  schema: z.ZodType<T>,
+  notBuilt: readonly NotBuilt<T>[],
+  old: Resource | undefined,
+): Validated<T> {
+  const parsed = schema.safeParse(document);
+  if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error, document) };
+
+  const problems: FieldProblem[] = [];
+  if (old !== undefined && old.kind === parsed.data.kind) {
+    for (const broken of brokenTransitions(schema, parsed.data, old)) {
+      problems.push(problem("Forbidden", pathOf(broken), valueAt(parsed.data, pathOf(broken)), broken.message));
+    }
+  }
+  for (const each of notBuilt) {
+    for (const { path, value } of each.found(parsed.data)) {
+      problems.push(problem("NotSupported", path, value, `${each.works} (not built in this version)`));
+    }
+  }
+  return problems.length === 0 ? { ok: true, resource: parsed.data } : { ok: false, problems };
+}
+
+function problem(
+  code: FieldProblem["code"],
+  path: readonly PropertyKey[],
+  found: unknown,
+  expected: string,
+): FieldProblem {
+  const value = shortValue(found);
+  return { code, field: fieldName(path), ...(value === undefined ? {} : { value }), expected };
+}
+
+function refused(only: FieldProblem): { ok: false; problems: readonly FieldProblem[] } {
+  return { ok: false, problems: [only] };
+}
