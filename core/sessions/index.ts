@@ -1,0 +1,18 @@
+export { type CloseReason, closeReasons, endedByTime } from "./close-reason.ts";
+export {
+  deriveRefreshKey,
+  deriveSessionKeyPair,
+  newSessionKey,
+  type SessionKeyMaterial,
+  type SessionKeyPair,
+} from "./session-key.ts";
+export {
+  parseSessionStatement,
+  type SessionKind,
+  type SessionStatement,
+  type SignedStatement,
+  type StatementSigner,
+  signSessionStatement,
+  verifySessionStatement,
+} from "./statement.ts";
+export { type SessionTimes, timedOut } from "./timeouts.ts";
