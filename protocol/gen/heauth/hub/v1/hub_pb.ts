@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file heauth/hub/v1/hub.proto.
  */
 export const file_heauth_hub_v1_hub: GenFile = /*@__PURE__*/
-  fileDesc("ChdoZWF1dGgvaHViL3YxL2h1Yi5wcm90bxINaGVhdXRoLmh1Yi52MSKWAQoLU3luY1JlcXVlc3QSJQoFaGVsbG8YASABKAsyFC5oZWF1dGguaHViLnYxLkhlbGxvSAASLgoKcG9saWN5X2FjaxgCIAEoCzIYLmhlYXV0aC5odWIudjEuUG9saWN5QWNrSAASJQoFcHJvYmUYAyABKAsyFC5oZWF1dGguaHViLnYxLlByb2JlSABCCQoHbWVzc2FnZSKrAgoMU3luY1Jlc3BvbnNlEikKB3dlbGNvbWUYASABKAsyFi5oZWF1dGguaHViLnYxLldlbGNvbWVIABInCgZwb2xpY3kYAiABKAsyFS5oZWF1dGguaHViLnYxLlBvbGljeUgAEjYKDnBvbGljeV9yZW1vdmVkGAMgASgLMhwuaGVhdXRoLmh1Yi52MS5Qb2xpY3lSZW1vdmVkSAASJQoFZXZlbnQYBCABKAsyFC5oZWF1dGguaHViLnYxLkV2ZW50SAASMgoMcHJvYmVfYW5zd2VyGAUgASgLMhouaGVhdXRoLmh1Yi52MS5Qcm9iZUFuc3dlckgAEikKB2dvb2RieWUYBiABKAsyFi5oZWF1dGguaHViLnYxLkdvb2RieWVIAEIJCgdtZXNzYWdlInMKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSEAoIZmVhdHVyZXMYAyADKAkSDQoFc3RvcmUYBCABKAkSJgoHY3Vyc29ycxgFIAMoCzIVLmhlYXV0aC5odWIudjEuQ3Vyc29yIiUKBkN1cnNvchIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEInIKB1dlbGNvbWUSEAoIcHJvdG9jb2wYASABKA0SDQoFc3RvcmUYAiABKAkSJgoHY3Vyc29ycxgDIAMoCzIVLmhlYXV0aC5odWIudjEuQ3Vyc29yEhEKCXJlZ2lzdHJhchgEIAEoCRILCgNwb2QYBSABKAkihAEKBlBvbGljeRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZkaWdlc3QYAyABKAkSEAoIY29tcGlsZWQYBCABKAwSDgoGdGVuYW50GAUgASgJEicKCHRhZ19rZXlzGAYgAygLMhUuaGVhdXRoLmh1Yi52MS5UYWdLZXkiIQoGVGFnS2V5EgoKAmlkGAEgASgJEgsKA2tleRgCIAEoDCIwCg1Qb2xpY3lSZW1vdmVkEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJInkKCVBvbGljeUFjaxIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZkaWdlc3QYAyABKAkSEAoIZW5mb3JjZWQYBCABKAgSGAoQbWlzc2luZ19mZWF0dXJlcxgFIAMoCRIPCgdtZXNzYWdlGAYgASgJInEKBUV2ZW50Eg4KBnRlbmFudBgBIAEoCRILCgNzZXEYAiABKAQSJgoEa2luZBgDIAEoDjIYLmhlYXV0aC5odWIudjEuRXZlbnRLaW5kEg8KB3Nlc3Npb24YBCABKAkSEgoKZ2VuZXJhdGlvbhgFIAEoBCJECgVQcm9iZRINCgVub25jZRgBIAEoBBIsCgp3YXRlcm1hcmtzGAIgAygLMhguaGVhdXRoLmh1Yi52MS5XYXRlcm1hcmsiQAoJV2F0ZXJtYXJrEg4KBnRlbmFudBgBIAEoCRIPCgdqb3VybmFsGAIgASgJEhIKCm91dGJveF9zZXEYAyABKAQiLAoLUHJvYmVBbnN3ZXISDQoFbm9uY2UYASABKAQSDgoGYWdlX3VzGAIgASgEIiUKB0dvb2RieWUSGgoScmVjb25uZWN0X2FmdGVyX21zGAEgASgNIjkKFUxvb2tVcFNlc3Npb25zUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSEAoIc2Vzc2lvbnMYAiADKAkiRwoWTG9va1VwU2Vzc2lvbnNSZXNwb25zZRItCghzZXNzaW9ucxgBIAMoCzIbLmhlYXV0aC5odWIudjEuU2Vzc2lvblN0YXRlIu4BCgxTZXNzaW9uU3RhdGUSDwoHc2Vzc2lvbhgBIAEoCRIsCgZzdGF0dXMYAiABKA4yHC5oZWF1dGguaHViLnYxLlNlc3Npb25TdGF0dXMSEgoKZ2VuZXJhdGlvbhgDIAEoBBIRCglzdGF0ZW1lbnQYBCABKAwSGwoTc3RhdGVtZW50X3NpZ25hdHVyZRgFIAEoDBIPCgdzdWJqZWN0GAYgASgJEg0KBXJvbGVzGAcgAygJEhQKDGxhc3Rfc2Vlbl91cxgIIAEoBBIUCgxjbG9zZV9yZWFzb24YCSABKAkSDwoHaWRsZV91cxgKIAEoBCJCChZSZWdpc3RlckpvdXJuYWxSZXF1ZXN0EhQKDHJlZ2lzdHJhdGlvbhgBIAEoDBISCgpwb3NzZXNzaW9uGAIgASgMImIKF1JlZ2lzdGVySm91cm5hbFJlc3BvbnNlEhgKEGNvdW50ZXJzaWduYXR1cmUYASABKAwSLQoJcmVjb3ZlcmVkGAIgAygLMhouaGVhdXRoLmh1Yi52MS5Kb3VybmFsSGVhZCJmCgtKb3VybmFsSGVhZBIPCgdqb3VybmFsGAEgASgJEhMKC25leHRfbnVtYmVyGAIgASgEEhAKCG5leHRfc2VxGAMgASgEEhAKCHByZXZpb3VzGAQgASgMEg0KBWZpbmFsGAUgASgIIk8KB1NlZ21lbnQSDgoGaGVhZGVyGAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIPCgdyZWNvcmRzGAMgASgMEhAKCHByaXZhdGVzGAQgASgMImIKFUFwcGVuZFNlZ21lbnRzUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSDwoHam91cm5hbBgCIAEoCRIoCghzZWdtZW50cxgDIAMoCzIWLmhlYXV0aC5odWIudjEuU2VnbWVudCI/ChZBcHBlbmRTZWdtZW50c1Jlc3BvbnNlEhMKC25leHRfbnVtYmVyGAEgASgEEhAKCG5leHRfc2VxGAIgASgEKnwKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASHQoZRVZFTlRfS0lORF9TRVNTSU9OX0NMT1NFRBABEh4KGkVWRU5UX0tJTkRfU0VTU0lPTl9DSEFOR0VEEAISFAoQRVZFTlRfS0lORF9PVEhFUhADKn8KDVNlc3Npb25TdGF0dXMSHgoaU0VTU0lPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIXChNTRVNTSU9OX1NUQVRVU19PUEVOEAESGQoVU0VTU0lPTl9TVEFUVVNfQ0xPU0VEEAISGgoWU0VTU0lPTl9TVEFUVVNfVU5LTk9XThADMuoCCgNIdWISQwoEU3luYxIaLmhlYXV0aC5odWIudjEuU3luY1JlcXVlc3QaGy5oZWF1dGguaHViLnYxLlN5bmNSZXNwb25zZSgBMAESXQoOTG9va1VwU2Vzc2lvbnMSJC5oZWF1dGguaHViLnYxLkxvb2tVcFNlc3Npb25zUmVxdWVzdBolLmhlYXV0aC5odWIudjEuTG9va1VwU2Vzc2lvbnNSZXNwb25zZRJgCg9SZWdpc3RlckpvdXJuYWwSJS5oZWF1dGguaHViLnYxLlJlZ2lzdGVySm91cm5hbFJlcXVlc3QaJi5oZWF1dGguaHViLnYxLlJlZ2lzdGVySm91cm5hbFJlc3BvbnNlEl0KDkFwcGVuZFNlZ21lbnRzEiQuaGVhdXRoLmh1Yi52MS5BcHBlbmRTZWdtZW50c1JlcXVlc3QaJS5oZWF1dGguaHViLnYxLkFwcGVuZFNlZ21lbnRzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChdoZWF1dGgvaHViL3YxL2h1Yi5wcm90bxINaGVhdXRoLmh1Yi52MSKWAQoLU3luY1JlcXVlc3QSJQoFaGVsbG8YASABKAsyFC5oZWF1dGguaHViLnYxLkhlbGxvSAASLgoKcG9saWN5X2FjaxgCIAEoCzIYLmhlYXV0aC5odWIudjEuUG9saWN5QWNrSAASJQoFcHJvYmUYAyABKAsyFC5oZWF1dGguaHViLnYxLlByb2JlSABCCQoHbWVzc2FnZSLSAgoMU3luY1Jlc3BvbnNlEikKB3dlbGNvbWUYASABKAsyFi5oZWF1dGguaHViLnYxLldlbGNvbWVIABInCgZwb2xpY3kYAiABKAsyFS5oZWF1dGguaHViLnYxLlBvbGljeUgAEjYKDnBvbGljeV9yZW1vdmVkGAMgASgLMhwuaGVhdXRoLmh1Yi52MS5Qb2xpY3lSZW1vdmVkSAASJQoFZXZlbnQYBCABKAsyFC5oZWF1dGguaHViLnYxLkV2ZW50SAASMgoMcHJvYmVfYW5zd2VyGAUgASgLMhouaGVhdXRoLmh1Yi52MS5Qcm9iZUFuc3dlckgAEikKB2dvb2RieWUYBiABKAsyFi5oZWF1dGguaHViLnYxLkdvb2RieWVIABIlCgViZWdpbhgHIAEoCzIULmhlYXV0aC5odWIudjEuQmVnaW5IAEIJCgdtZXNzYWdlInMKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSEAoIZmVhdHVyZXMYAyADKAkSDQoFc3RvcmUYBCABKAkSJgoHY3Vyc29ycxgFIAMoCzIVLmhlYXV0aC5odWIudjEuQ3Vyc29yIiUKBkN1cnNvchIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEIkoKB1dlbGNvbWUSEAoIcHJvdG9jb2wYASABKA0SDQoFc3RvcmUYAiABKAkSEQoJcmVnaXN0cmFyGAMgASgJEgsKA3BvZBgEIAEoCSIkCgVCZWdpbhIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEIoQBCgZQb2xpY3kSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgJEhAKCGNvbXBpbGVkGAQgASgMEg4KBnRlbmFudBgFIAEoCRInCgh0YWdfa2V5cxgGIAMoCzIVLmhlYXV0aC5odWIudjEuVGFnS2V5IiEKBlRhZ0tleRIKCgJpZBgBIAEoCRILCgNrZXkYAiABKAwiMAoNUG9saWN5UmVtb3ZlZBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJ5CglQb2xpY3lBY2sSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgJEhAKCGVuZm9yY2VkGAQgASgIEhgKEG1pc3NpbmdfZmVhdHVyZXMYBSADKAkSDwoHbWVzc2FnZRgGIAEoCSJxCgVFdmVudBIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEEiYKBGtpbmQYAyABKA4yGC5oZWF1dGguaHViLnYxLkV2ZW50S2luZBIPCgdzZXNzaW9uGAQgASgJEhIKCmdlbmVyYXRpb24YBSABKAQiRAoFUHJvYmUSDQoFbm9uY2UYASABKAQSLAoKd2F0ZXJtYXJrcxgCIAMoCzIYLmhlYXV0aC5odWIudjEuV2F0ZXJtYXJrIkAKCVdhdGVybWFyaxIOCgZ0ZW5hbnQYASABKAkSDwoHam91cm5hbBgCIAEoCRISCgpvdXRib3hfc2VxGAMgASgEIiwKC1Byb2JlQW5zd2VyEg0KBW5vbmNlGAEgASgEEg4KBmFnZV91cxgCIAEoBCIlCgdHb29kYnllEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgBIAEoDSI5ChVMb29rVXBTZXNzaW9uc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhAKCHNlc3Npb25zGAIgAygJIkcKFkxvb2tVcFNlc3Npb25zUmVzcG9uc2USLQoIc2Vzc2lvbnMYASADKAsyGy5oZWF1dGguaHViLnYxLlNlc3Npb25TdGF0ZSLYAQoMU2Vzc2lvblN0YXRlEg8KB3Nlc3Npb24YASABKAkSLAoGc3RhdHVzGAIgASgOMhwuaGVhdXRoLmh1Yi52MS5TZXNzaW9uU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAQSEQoJc3RhdGVtZW50GAQgASgMEhsKE3N0YXRlbWVudF9zaWduYXR1cmUYBSABKAwSDwoHc3ViamVjdBgGIAEoCRINCgVyb2xlcxgHIAMoCRIUCgxjbG9zZV9yZWFzb24YCCABKAkSDwoHaWRsZV91cxgJIAEoBCJCChZSZWdpc3RlckpvdXJuYWxSZXF1ZXN0EhQKDHJlZ2lzdHJhdGlvbhgBIAEoDBISCgpwb3NzZXNzaW9uGAIgASgMImIKF1JlZ2lzdGVySm91cm5hbFJlc3BvbnNlEhgKEGNvdW50ZXJzaWduYXR1cmUYASABKAwSLQoJcmVjb3ZlcmVkGAIgAygLMhouaGVhdXRoLmh1Yi52MS5Kb3VybmFsSGVhZCJmCgtKb3VybmFsSGVhZBIPCgdqb3VybmFsGAEgASgJEhMKC25leHRfbnVtYmVyGAIgASgEEhAKCG5leHRfc2VxGAMgASgEEhAKCHByZXZpb3VzGAQgASgMEg0KBWZpbmFsGAUgASgIIk8KB1NlZ21lbnQSDgoGaGVhZGVyGAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIPCgdyZWNvcmRzGAMgASgMEhAKCHByaXZhdGVzGAQgASgMImIKFUFwcGVuZFNlZ21lbnRzUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSDwoHam91cm5hbBgCIAEoCRIoCghzZWdtZW50cxgDIAMoCzIWLmhlYXV0aC5odWIudjEuU2VnbWVudCI/ChZBcHBlbmRTZWdtZW50c1Jlc3BvbnNlEhMKC25leHRfbnVtYmVyGAEgASgEEhAKCG5leHRfc2VxGAIgASgEKpsBCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh0KGUVWRU5UX0tJTkRfU0VTU0lPTl9DTE9TRUQQARIeChpFVkVOVF9LSU5EX1NFU1NJT05fQ0hBTkdFRBACEhQKEEVWRU5UX0tJTkRfT1RIRVIQAxIdChlFVkVOVF9LSU5EX1RFTkFOVF9DSEFOR0VEEAQqfwoNU2Vzc2lvblN0YXR1cxIeChpTRVNTSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE1NFU1NJT05fU1RBVFVTX09QRU4QARIZChVTRVNTSU9OX1NUQVRVU19DTE9TRUQQAhIaChZTRVNTSU9OX1NUQVRVU19VTktOT1dOEAMy6gIKA0h1YhJDCgRTeW5jEhouaGVhdXRoLmh1Yi52MS5TeW5jUmVxdWVzdBobLmhlYXV0aC5odWIudjEuU3luY1Jlc3BvbnNlKAEwARJdCg5Mb29rVXBTZXNzaW9ucxIkLmhlYXV0aC5odWIudjEuTG9va1VwU2Vzc2lvbnNSZXF1ZXN0GiUuaGVhdXRoLmh1Yi52MS5Mb29rVXBTZXNzaW9uc1Jlc3BvbnNlEmAKD1JlZ2lzdGVySm91cm5hbBIlLmhlYXV0aC5odWIudjEuUmVnaXN0ZXJKb3VybmFsUmVxdWVzdBomLmhlYXV0aC5odWIudjEuUmVnaXN0ZXJKb3VybmFsUmVzcG9uc2USXQoOQXBwZW5kU2VnbWVudHMSJC5oZWF1dGguaHViLnYxLkFwcGVuZFNlZ21lbnRzUmVxdWVzdBolLmhlYXV0aC5odWIudjEuQXBwZW5kU2VnbWVudHNSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message heauth.hub.v1.SyncRequest
@@ -92,6 +92,12 @@ export type SyncResponse = Message<"heauth.hub.v1.SyncResponse"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * @generated from field: heauth.hub.v1.Begin begin = 7;
+     */
+    value: Begin;
+    case: "begin";
   } | { case: undefined; value?: undefined };
 };
 
@@ -190,24 +196,16 @@ export type Welcome = Message<"heauth.hub.v1.Welcome"> & {
   store: string;
 
   /**
-   * Where the event stream begins. Where it differs from what Hello said, events were missed: session states seen before
-   * this stream are no longer vouched for by its horizon.
-   *
-   * @generated from field: repeated heauth.hub.v1.Cursor cursors = 3;
-   */
-  cursors: Cursor[];
-
-  /**
    * id of the hub's program key, for registrations
    *
-   * @generated from field: string registrar = 4;
+   * @generated from field: string registrar = 3;
    */
   registrar: string;
 
   /**
    * <namespace>/<pod>: who the hub holds the caller to be, for registrations and records
    *
-   * @generated from field: string pod = 5;
+   * @generated from field: string pod = 4;
    */
   pod: string;
 };
@@ -218,6 +216,32 @@ export type Welcome = Message<"heauth.hub.v1.Welcome"> & {
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
   messageDesc(file_heauth_hub_v1_hub, 4);
+
+/**
+ * Where the events of a tenant begin on this stream: the next one is seq + 1. Sent once for each tenant of the caller's policies,
+ * when the hub first knows of it, and before the answer to any later probe. Where seq differs from what Hello said, events were
+ * missed: session states seen before this message are not vouched for by the stream's horizon.
+ *
+ * @generated from message heauth.hub.v1.Begin
+ */
+export type Begin = Message<"heauth.hub.v1.Begin"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message heauth.hub.v1.Begin.
+ * Use `create(BeginSchema)` to create a new message.
+ */
+export const BeginSchema: GenMessage<Begin> = /*@__PURE__*/
+  messageDesc(file_heauth_hub_v1_hub, 5);
 
 /**
  * @generated from message heauth.hub.v1.Policy
@@ -265,7 +289,7 @@ export type Policy = Message<"heauth.hub.v1.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 5);
+  messageDesc(file_heauth_hub_v1_hub, 6);
 
 /**
  * @generated from message heauth.hub.v1.TagKey
@@ -287,7 +311,7 @@ export type TagKey = Message<"heauth.hub.v1.TagKey"> & {
  * Use `create(TagKeySchema)` to create a new message.
  */
 export const TagKeySchema: GenMessage<TagKey> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 6);
+  messageDesc(file_heauth_hub_v1_hub, 7);
 
 /**
  * @generated from message heauth.hub.v1.PolicyRemoved
@@ -309,7 +333,7 @@ export type PolicyRemoved = Message<"heauth.hub.v1.PolicyRemoved"> & {
  * Use `create(PolicyRemovedSchema)` to create a new message.
  */
 export const PolicyRemovedSchema: GenMessage<PolicyRemoved> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 7);
+  messageDesc(file_heauth_hub_v1_hub, 8);
 
 /**
  * @generated from message heauth.hub.v1.PolicyAck
@@ -351,7 +375,7 @@ export type PolicyAck = Message<"heauth.hub.v1.PolicyAck"> & {
  * Use `create(PolicyAckSchema)` to create a new message.
  */
 export const PolicyAckSchema: GenMessage<PolicyAck> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 8);
+  messageDesc(file_heauth_hub_v1_hub, 9);
 
 /**
  * One event of a tenant's outbox, dense in seq.
@@ -394,7 +418,7 @@ export type Event = Message<"heauth.hub.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 9);
+  messageDesc(file_heauth_hub_v1_hub, 10);
 
 /**
  * @generated from message heauth.hub.v1.Probe
@@ -416,7 +440,7 @@ export type Probe = Message<"heauth.hub.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 10);
+  messageDesc(file_heauth_hub_v1_hub, 11);
 
 /**
  * Everything that the journal recorded before the sidecar saw event outbox_seq has been committed.
@@ -445,7 +469,7 @@ export type Watermark = Message<"heauth.hub.v1.Watermark"> & {
  * Use `create(WatermarkSchema)` to create a new message.
  */
 export const WatermarkSchema: GenMessage<Watermark> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 11);
+  messageDesc(file_heauth_hub_v1_hub, 12);
 
 /**
  * Sent after every event of the last complete read has gone out on this stream.
@@ -471,7 +495,7 @@ export type ProbeAnswer = Message<"heauth.hub.v1.ProbeAnswer"> & {
  * Use `create(ProbeAnswerSchema)` to create a new message.
  */
 export const ProbeAnswerSchema: GenMessage<ProbeAnswer> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 12);
+  messageDesc(file_heauth_hub_v1_hub, 13);
 
 /**
  * @generated from message heauth.hub.v1.Goodbye
@@ -488,7 +512,7 @@ export type Goodbye = Message<"heauth.hub.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 13);
+  messageDesc(file_heauth_hub_v1_hub, 14);
 
 /**
  * @generated from message heauth.hub.v1.LookUpSessionsRequest
@@ -512,7 +536,7 @@ export type LookUpSessionsRequest = Message<"heauth.hub.v1.LookUpSessionsRequest
  * Use `create(LookUpSessionsRequestSchema)` to create a new message.
  */
 export const LookUpSessionsRequestSchema: GenMessage<LookUpSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 14);
+  messageDesc(file_heauth_hub_v1_hub, 15);
 
 /**
  * @generated from message heauth.hub.v1.LookUpSessionsResponse
@@ -531,7 +555,7 @@ export type LookUpSessionsResponse = Message<"heauth.hub.v1.LookUpSessionsRespon
  * Use `create(LookUpSessionsResponseSchema)` to create a new message.
  */
 export const LookUpSessionsResponseSchema: GenMessage<LookUpSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 15);
+  messageDesc(file_heauth_hub_v1_hub, 16);
 
 /**
  * @generated from message heauth.hub.v1.SessionState
@@ -573,19 +597,14 @@ export type SessionState = Message<"heauth.hub.v1.SessionState"> & {
   roles: string[];
 
   /**
-   * @generated from field: uint64 last_seen_us = 8;
-   */
-  lastSeenUs: bigint;
-
-  /**
-   * @generated from field: string close_reason = 9;
+   * @generated from field: string close_reason = 8;
    */
   closeReason: string;
 
   /**
    * How long ago the session was last seen, by the store's clock: idle time needs no agreement between clocks.
    *
-   * @generated from field: uint64 idle_us = 10;
+   * @generated from field: uint64 idle_us = 9;
    */
   idleUs: bigint;
 };
@@ -595,7 +614,7 @@ export type SessionState = Message<"heauth.hub.v1.SessionState"> & {
  * Use `create(SessionStateSchema)` to create a new message.
  */
 export const SessionStateSchema: GenMessage<SessionState> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 16);
+  messageDesc(file_heauth_hub_v1_hub, 17);
 
 /**
  * @generated from message heauth.hub.v1.RegisterJournalRequest
@@ -617,7 +636,7 @@ export type RegisterJournalRequest = Message<"heauth.hub.v1.RegisterJournalReque
  * Use `create(RegisterJournalRequestSchema)` to create a new message.
  */
 export const RegisterJournalRequestSchema: GenMessage<RegisterJournalRequest> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 17);
+  messageDesc(file_heauth_hub_v1_hub, 18);
 
 /**
  * @generated from message heauth.hub.v1.RegisterJournalResponse
@@ -641,7 +660,7 @@ export type RegisterJournalResponse = Message<"heauth.hub.v1.RegisterJournalResp
  * Use `create(RegisterJournalResponseSchema)` to create a new message.
  */
 export const RegisterJournalResponseSchema: GenMessage<RegisterJournalResponse> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 18);
+  messageDesc(file_heauth_hub_v1_hub, 19);
 
 /**
  * Where a journal stands in the store.
@@ -682,7 +701,7 @@ export type JournalHead = Message<"heauth.hub.v1.JournalHead"> & {
  * Use `create(JournalHeadSchema)` to create a new message.
  */
 export const JournalHeadSchema: GenMessage<JournalHead> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 19);
+  messageDesc(file_heauth_hub_v1_hub, 20);
 
 /**
  * @generated from message heauth.hub.v1.Segment
@@ -718,7 +737,7 @@ export type Segment = Message<"heauth.hub.v1.Segment"> & {
  * Use `create(SegmentSchema)` to create a new message.
  */
 export const SegmentSchema: GenMessage<Segment> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 20);
+  messageDesc(file_heauth_hub_v1_hub, 21);
 
 /**
  * @generated from message heauth.hub.v1.AppendSegmentsRequest
@@ -747,7 +766,7 @@ export type AppendSegmentsRequest = Message<"heauth.hub.v1.AppendSegmentsRequest
  * Use `create(AppendSegmentsRequestSchema)` to create a new message.
  */
 export const AppendSegmentsRequestSchema: GenMessage<AppendSegmentsRequest> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 21);
+  messageDesc(file_heauth_hub_v1_hub, 22);
 
 /**
  * @generated from message heauth.hub.v1.AppendSegmentsResponse
@@ -769,14 +788,14 @@ export type AppendSegmentsResponse = Message<"heauth.hub.v1.AppendSegmentsRespon
  * Use `create(AppendSegmentsResponseSchema)` to create a new message.
  */
 export const AppendSegmentsResponseSchema: GenMessage<AppendSegmentsResponse> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 22);
+  messageDesc(file_heauth_hub_v1_hub, 23);
 
 /**
  * @generated from enum heauth.hub.v1.EventKind
  */
 export const EventKind = {
   /**
-   * of a later version: drop every state of the tenant
+   * this and every unknown kind: as TENANT_CHANGED
    *
    * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
    */
@@ -800,6 +819,13 @@ export const EventKind = {
    * @generated from enum value: EVENT_KIND_OTHER = 3;
    */
   OTHER: 3,
+
+  /**
+   * every state of the tenant must be read again
+   *
+   * @generated from enum value: EVENT_KIND_TENANT_CHANGED = 4;
+   */
+  TENANT_CHANGED: 4,
 } as const;
 
 /**
@@ -852,6 +878,10 @@ export const SessionStatusSchema: GenEnum<SessionStatus> = /*@__PURE__*/
 /**
  * Who calls is never taken from a message: the hub knows the caller's pod from the socket it came in by (standalone) or from its
  * service account token (Kubernetes).
+ *
+ * Status codes: INVALID_ARGUMENT and FAILED_PRECONDITION (the same call can't succeed), PERMISSION_DENIED (not the caller's tenant,
+ * policy or pod), ALREADY_EXISTS (another content under the same key: an alarm), UNAVAILABLE (the store can't be reached),
+ * RESOURCE_EXHAUSTED (overloaded, or a message too long). Where waiting helps, the trailer `heauth-retry-after-ms` says how long.
  *
  * @generated from service heauth.hub.v1.Hub
  */

@@ -1,0 +1,74 @@
+import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
+import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { methodDefinition } from "./definition.ts";
+import { CallError, fromStatus } from "./errors.ts";
+
+export interface ConnectOptions {
+  /** gRPC target, such as `unix:/run/hub.sock`. */
+  target: string;
+  /** Longest message taken in, in bytes. */
+  maxMessageBytes: number;
+  /** Longest wait between two attempts to connect. */
+  maxReconnectMs: number;
+}
+
+export interface CallOptions {
+  /** Milliseconds after which the call ends with DEADLINE_EXCEEDED; every call has one. */
+  deadlineMs: number;
+}
+
+type Unary<M extends GenServiceMethods> = {
+  [K in keyof M]: M[K]["methodKind"] extends "unary" ? K : never;
+}[keyof M];
+type Bidi<M extends GenServiceMethods> = Exclude<keyof M, Unary<M>>;
+
+/** A connection to a service; it connects by itself, and again whenever it is lost. */
+export interface ServiceClient<M extends GenServiceMethods> {
+  /** Rejects with a `CallError`. */
+  call<K extends Unary<M>>(
+    method: K,
+    request: MessageInitShape<M[K]["input"]>,
+    options: CallOptions,
+  ): Promise<MessageShape<M[K]["output"]>>;
+  /** Opens a stream; its end is told by its `error` event (see `fromStatus`) or `end`. */
+  open<K extends Bidi<M>>(method: K): ClientDuplexStream<MessageInitShape<M[K]["input"]>, MessageShape<M[K]["output"]>>;
+  close(): void;
+}
+
+export function connect<M extends GenServiceMethods>(
+  service: GenService<M>,
+  { target, maxMessageBytes, maxReconnectMs }: ConnectOptions,
+): ServiceClient<M> {
+  const client = new Client(target, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.initial_reconnect_backoff_ms": Math.min(100, maxReconnectMs),
+    "grpc.max_reconnect_backoff_ms": maxReconnectMs,
+    "grpc.enable_retries": 0,
+    "grpc.use_local_subchannel_pool": 1,
+  });
+
+  function definitionOf(method: keyof M) {
+    return methodDefinition(service.method[method]);
+  }
+  return {
+    call(method, request, { deadlineMs }) {
+      const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+      const { promise, resolve, reject } = Promise.withResolvers<MessageShape<M[typeof method]["output"]>>();
+      const deadline = Date.now() + deadlineMs;
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, { deadline }, (error, response) => {
+        if (error !== null) reject(fromStatus(error));
+        else if (response === undefined) reject(new CallError("INTERNAL", "an answer without a message"));
+        else resolve(response as MessageShape<M[typeof method]["output"]>);
+      });
+      return promise;
+    },
+    open(method) {
+      const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+      return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize) as ReturnType<
+        ServiceClient<M>["open"]
+      >;
+    },
+    close: () => client.close(),
+  };
+}
