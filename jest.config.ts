@@ -6,6 +6,8 @@ const config: Config = {
   extensionsToTreatAsEsm: [".ts"],
   transform: { "\\.ts$": "<rootDir>/jest.transform.mjs" },
   setupFiles: ["<rootDir>/jest.setup.mjs"],
+  globalSetup: "<rootDir>/testing/postgres-start.ts",
+  globalTeardown: "<rootDir>/testing/postgres-stop.ts",
   maxWorkers: 2,
 };
 export default config;

@@ -1,0 +1,4 @@
+export { type Database, type DatabaseOptions, openDatabase, type ProgramRole } from "./database.ts";
+export { StoreError, type StoreErrorCode } from "./errors.ts";
+export { ensureDatabase, migrate, migrateDown } from "./migrate.ts";
+export type { Tx } from "./transaction.ts";

@@ -1,0 +1,2 @@
+export { startTestServer, type TestServer } from "./server.ts";
+export { type TestDatabase, testDatabase } from "./test-database.ts";
