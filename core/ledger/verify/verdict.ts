@@ -1,0 +1,120 @@
+/** What can be found. Stable: scripts and alerts name them. */
+export type FindingClass =
+  /** a record's bytes are not those that were signed, or not a record */
+  | "RecordAltered"
+  /** a record has no place in its journal: a type that the program may not write, another tenant's, after the end */
+  | "RecordMisplaced"
+  /** a private part does not match its record's commitment */
+  | "PrivatePartAltered"
+  /** a private part is absent though no logged erasure tells of it */
+  | "PrivatePartMissing"
+  /** a signed header, registration or key change is malformed, or its row says otherwise */
+  | "HeaderAltered"
+  /** the rows that tell which sessions a segment touches do not match its records */
+  | "IndexAltered"
+  | "SignatureInvalid"
+  /** signed by a key that is not pinned, not this program's, not logged, or retired */
+  | "KeyNotPinned"
+  /** a segment of a journal that has no valid registration, or signed by a journal that may not */
+  | "UnregisteredJournal"
+  /** a record, segment or log entry is missing from dense numbers */
+  | "NumberGap"
+  /** the same row twice */
+  | "Duplicate"
+  /** the same number twice, with different content */
+  | "Equivocation"
+  | "Reordered"
+  /** a record's `prev`, or a header's `previous`, is not the hash of the one before */
+  | "LinkBroken"
+  /** the log has an entry whose row is gone */
+  | "LogEntryMissing"
+  /** a row is not the one that the log holds */
+  | "LogEntryAltered"
+  /** the log's entries do not have the root that a checkpoint signed */
+  | "LogRootMismatch"
+  | "CheckpointInvalid"
+  /** the anchor is ahead of the log: its tail was cut, or the database rolled back */
+  | "RolledBack"
+  /** the anchor and the log disagree about the same size */
+  | "Forked"
+  | "BlockAltered"
+  | "BlockMissing"
+  /** late records of a closed session that its amendment does not tell rightly */
+  | "AmendmentWrong"
+  /** records of a session that was never opened */
+  | "SessionUnknown"
+  | "StatementAltered"
+  /** a logged erasure is announced, but not in the ledger */
+  | "ErasureUnknown";
+
+/** Where it was found: as much as is known. `index` counts log entries; `number` segments, or blocks beside `block`. */
+export type Place = {
+  readonly index?: number;
+  readonly journal?: string;
+  readonly number?: number;
+  readonly seq?: number;
+  readonly session?: string;
+  readonly block?: number;
+  /** tree size of a checkpoint */
+  readonly size?: number;
+  readonly anchor?: true;
+};
+
+export type Finding = { readonly class: FindingClass; readonly place: Place; readonly message: string };
+
+/** Records that were lost, and say so. */
+export type RecordedGap = {
+  readonly journal: string;
+  readonly from: number;
+  readonly lost: number | undefined;
+  /** id of the `gap` record */
+  readonly record: string;
+};
+
+/** Late records of a closed session that wait for their `session.amend`. */
+export type PendingLate = { readonly session: string; readonly journal: string; readonly count: number };
+
+export type VerdictCounts = {
+  readonly entries: number;
+  readonly checkpoints: number;
+  readonly journals: number;
+  readonly openJournals: number;
+  readonly segments: number;
+  readonly records: number;
+  readonly privateParts: number;
+  readonly erased: number;
+  readonly blocks: number;
+  readonly openSessions: number;
+  /** rows that are checked but in no checkpoint yet */
+  readonly unsealed: number;
+  readonly findings: number;
+  readonly gaps: number;
+};
+
+/** How the log stands to the anchor. */
+export type AnchorState = "None" | "Matched" | "Contradicted";
+
+export type Verdict = {
+  /** Unchecked: what was needed for a verdict could not be had (`problem` says what), and nothing bad was found on the way */
+  readonly status: "Intact" | "Tampered" | "Unchecked";
+  readonly problem?: string;
+  readonly anchor: AnchorState;
+  /** recorded gaps: intact, but incomplete. At most `maxFindings` of them; `counts.gaps` has them all */
+  readonly incomplete: readonly RecordedGap[];
+  /** at most `maxFindings` */
+  readonly pending: readonly PendingLate[];
+  /** the first `maxFindings`; `counts.findings` has them all */
+  readonly findings: readonly Finding[];
+  readonly counts: VerdictCounts;
+};
+
+/** Called now and then: how many of the log's entries are done. */
+export type Progress = (done: { readonly entries: number; readonly of: number; readonly records: number }) => void;
+
+export type VerifyOptions = {
+  readonly progress?: Progress;
+  /** 100 when left out */
+  readonly maxFindings?: number;
+  /** without an anchor the verdict is Unchecked at best */
+  readonly requireAnchor?: boolean;
+};
