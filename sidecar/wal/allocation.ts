@@ -1,0 +1,184 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { deadline } from "./deadline.ts";
+import type { FileOperations, WalHandle } from "./file-operations.ts";
+import { encodeHeader, type WalHeader, walFileName } from "./header.ts";
+import { emptyWalFile, type WalFile } from "./wal-file.ts";
+
+const CHUNK_BYTES = 4 * 1024 * 1024;
+const RETRY_MS = 1000;
+
+/** A file of written zeros (or of what was acknowledged long ago) under a name that recovery passes over. */
+interface SpareFile {
+  path: string;
+  handle: WalHandle;
+}
+
+export interface AllocationOptions {
+  folder: string;
+  files: FileOperations;
+  /** Of each file, in bytes. */
+  fileSize: number;
+  /** Files that there may be, spare and leftover ones included. */
+  maxFiles: number;
+  /** After how long a write that has not returned counts as a failure, in ms. */
+  hangMs: number;
+  /** Told when the disk has no room for the next file (it is tried again). */
+  onShortage: (error: unknown) => void;
+}
+
+/** Takes disk space ahead: one file is always ready before it is needed, as long as quota and disk allow. */
+export class Allocation {
+  readonly #options: AllocationOptions;
+  #spare: SpareFile | undefined;
+  #preparing: Promise<void> | undefined;
+  #files = 0;
+  #wanted: (() => void)[] = [];
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: AllocationOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a next file is there, or is being made. */
+  get isAhead(): boolean {
+    return this.#spare !== undefined || this.#preparing !== undefined;
+  }
+
+  /** Counts in a file that an ended process left. */
+  adopt(): void {
+    this.#files++;
+  }
+
+  /** Takes over a spare file that an ended process left; its bytes are never read as frames of another journal. */
+  async adoptSpare(path: string): Promise<void> {
+    const { files, fileSize } = this.#options;
+    if (this.#spare === undefined) {
+      const handle = await files.open(path, "Durable");
+      if ((await handle.stat()).size === fileSize) {
+        this.#spare = { path, handle };
+        this.#files++;
+        return;
+      }
+      await handle.close();
+    }
+    await files.remove(path);
+  }
+
+  /** Makes the next file ready in the background, if there is none and the quota allows one. */
+  prepare(): void {
+    if (this.#closed || this.#spare !== undefined || this.#preparing !== undefined || this.#retry !== undefined) return;
+    if (this.#files >= this.#options.maxFiles) return;
+    this.#preparing = this.#make()
+      .then(() => this.#wake())
+      .catch((error: unknown) => {
+        this.#options.onShortage(error);
+        this.#retry = setTimeout(() => this.#tryAgain(), RETRY_MS).unref();
+      })
+      .finally(() => {
+        this.#preparing = undefined;
+      });
+  }
+
+  /** The next file of a journal, once there is room for it: waits for that as long as it takes. Rejects if the file fails. */
+  async take(header: WalHeader): Promise<WalFile> {
+    const { folder, files, fileSize, hangMs } = this.#options;
+    while (this.#spare === undefined) {
+      const wanted = Promise.withResolvers<void>();
+      this.#wanted.push(wanted.resolve);
+      this.prepare();
+      await wanted.promise;
+    }
+    const { path: from, handle } = this.#spare;
+    this.#spare = undefined;
+    await deadline(handle.write(encodeHeader(header), 0), hangMs, "a header's write does not return");
+    const path = join(folder, walFileName(header.journal, header.number));
+    await files.rename(from, path);
+    await files.syncFolder(folder);
+    this.prepare();
+    return emptyWalFile(path, handle, header, fileSize);
+  }
+
+  /** Gives back a file of the journal that is being written: it becomes the spare one, or goes. */
+  async giveBack(file: WalFile): Promise<void> {
+    if (this.#closed || this.#spare !== undefined || this.#preparing !== undefined) return this.discard(file);
+    const path = spareName(this.#options.folder);
+    this.#preparing = this.#options.files
+      .rename(file.path, path)
+      .then(() => {
+        this.#spare = { path, handle: file.handle };
+      })
+      .finally(() => {
+        this.#preparing = undefined;
+      });
+    await this.#preparing;
+    this.#wake();
+  }
+
+  /** Removes a file that nobody needs any more and that should not be written again. */
+  async discard(file: WalFile): Promise<void> {
+    await file.handle.close();
+    await this.#options.files.remove(file.path);
+    this.release();
+  }
+
+  /** Forgets a file that was put aside: it no longer counts. */
+  release(): void {
+    this.#files--;
+    this.#wake();
+  }
+
+  /** The spare file stays for the next process. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    await this.#preparing;
+    await this.#spare?.handle.close();
+  }
+
+  async #make(): Promise<void> {
+    const { folder, files, fileSize } = this.#options;
+    const path = spareName(folder);
+    this.#files++;
+    const zeros = await files.open(path, "Create").catch((error: unknown) => {
+      this.#files--;
+      throw error;
+    });
+    try {
+      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, fileSize));
+      for (let offset = 0; offset < fileSize; offset += chunk.length) {
+        await zeros.write(chunk.subarray(0, fileSize - offset), offset);
+        await zeros.sync(); // in steps, so that a batch's write never waits behind the whole file
+      }
+      await files.syncFolder(folder);
+      this.#spare = { path, handle: await files.open(path, "Durable") };
+    } catch (error) {
+      this.#files--;
+      await files.remove(path);
+      throw error;
+    } finally {
+      await zeros.close();
+    }
+  }
+
+  #tryAgain(): void {
+    this.#retry = undefined;
+    this.prepare();
+  }
+
+  #wake(): void {
+    for (const wake of this.#wanted.splice(0)) wake();
+  }
+}
+
+const SPARE = /^spare-[0-9a-f-]{36}\.wal$/;
+
+function spareName(folder: string): string {
+  return join(folder, `spare-${randomUUID()}.wal`);
+}
+
+/** Whether a name in the folder is a spare file's. */
+export function isSpareName(name: string): boolean {
+  return SPARE.test(name);
+}
