@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import * as z from "zod";
-import { type MessageKind, rawPublicKey, signMessage } from "../ledger/ed25519.ts";
+import { type MessageKind, rawPublicKey, signBytes, signMessage } from "../ledger/ed25519.ts";
 import { sha256 } from "../ledger/hash.ts";
 import { KeyError } from "./errors.ts";
 import { parseKeyFile } from "./key-file.ts";
@@ -18,8 +18,8 @@ export interface ProgramKey {
   readonly publicKey: Buffer;
   /** Signs a body in its domain: `"heauth <kind> v1\n" ‖ body`. 64 bytes. */
   sign(kind: MessageKind, body: Uint8Array): Buffer;
-  /** For formats that sign by themselves (checkpoints, key changes). */
-  readonly privateKey: KeyObject;
+  /** Signs bytes as they are, for formats with a domain of their own (checkpoints). 64 bytes. */
+  signBytes(bytes: Uint8Array): Buffer;
 }
 
 /** How others pin it: an entry of `ledger-keys.json`. */
@@ -75,7 +75,7 @@ export function parseProgramKeyFile(text: string, program: KeyedProgram): Progra
     program,
     publicKey,
     sign: (kind, body) => signMessage(kind, body, key),
-    privateKey: key,
+    signBytes: (bytes) => signBytes(bytes, key),
   };
 }
 
