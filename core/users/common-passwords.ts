@@ -18,8 +18,28 @@ const words = `
 
 const common = new Set(words.trim().split(/\s+/));
 
-const letterOf: Readonly<Record<string, string>> = { "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", $: "s", "!": "i" };
-const rows = ["abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "azertyuiop"];
+const letterOf: Readonly<Record<string, string>> = {
+  "0": "o",
+  "1": "i",
+  "3": "e",
+  "4": "a",
+  "5": "s",
+  "7": "t",
+  "8": "b",
+  "@": "a",
+  $: "s",
+  "!": "i",
+};
+const rows = [
+  "abcdefghijklmnopqrstuvwxyz",
+  "01234567890",
+  "qwertyuiop",
+  "qwertzuiop",
+  "asdfghjkl",
+  "zxcvbnm",
+  "yxcvbnm",
+  "azertyuiop",
+];
 const walks = rows.flatMap((row) => [row, [...row].reverse().join("")]).map((row) => row.repeat(4));
 
 /** Whether a password is among the first that a guesser tries: a common word with decoration, a walk, or few characters repeated. */
@@ -28,8 +48,9 @@ export function isCommonPassword(password: string): boolean {
   if (new Set(text).size < 5) return true;
   if (walks.some((walk) => walk.includes(text))) return true;
   const plain = undecorated(text);
-  const read = undecorated([...text].map((each) => letterOf[each] ?? each).join(""));
-  return [text, plain, read].some((each) => each === "" || common.has(each) || madeOfCommonWords(each));
+  const read = undecorated([...plain].map((each) => letterOf[each] ?? each).join(""));
+  if (/^[^a-z\u0080-\u{10ffff}]*$/u.test(text)) return true;
+  return [text, plain, read].some((each) => common.has(each) || madeOfCommonWords(each));
 }
 
 /** Without digits and signs at its ends. */

@@ -24,9 +24,16 @@ const FIRST_DELAY_MS = 1000;
  *
  * From the `failures`-th failure on each one doubles the delay, from 1 s up to the window. Delays end: nobody can lock an account for ever.
  */
-export function takeAttempt(state: LockoutState | undefined, { failures: limit, windowMs }: LockoutRules, nowMs: number): Attempt {
+export function takeAttempt(
+  state: LockoutState | undefined,
+  { failures: limit, windowMs }: LockoutRules,
+  nowMs: number,
+): Attempt {
   if (state === undefined || (nowMs >= state.windowStartMs + windowMs && nowMs >= state.retryAtMs)) {
-    return { allowed: true, state: counted({ failures: 0, windowStartMs: nowMs, retryAtMs: nowMs }, limit, windowMs, nowMs) };
+    return {
+      allowed: true,
+      state: counted({ failures: 0, windowStartMs: nowMs, retryAtMs: nowMs }, limit, windowMs, nowMs),
+    };
   }
   if (nowMs < state.retryAtMs) return { allowed: false, retryAtMs: state.retryAtMs };
   return { allowed: true, state: counted(state, limit, windowMs, nowMs) };

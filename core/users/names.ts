@@ -1,11 +1,19 @@
 /** A name in the form in which it is kept, or what is wrong with it (safe to show to whoever sent it). */
-export type NameReading = { readonly ok: true; readonly value: string } | { readonly ok: false; readonly problem: string };
+export type NameReading =
+  | { readonly ok: true; readonly value: string }
+  | { readonly ok: false; readonly problem: string };
 
 const no = (problem: string): NameReading => ({ ok: false, problem });
 
 const LOGIN_MAX = 128;
 /** Scripts with letters that look alike: a login is written in one of them. */
-const lookalikes = [/\p{Script=Latin}/u, /\p{Script=Cyrillic}/u, /\p{Script=Greek}/u, /\p{Script=Armenian}/u, /\p{Script=Cherokee}/u];
+const lookalikes = [
+  /\p{Script=Latin}/u,
+  /\p{Script=Cyrillic}/u,
+  /\p{Script=Greek}/u,
+  /\p{Script=Armenian}/u,
+  /\p{Script=Cherokee}/u,
+];
 
 /**
  * Reads a login: letters, digits and `._+-` in Unicode's NFC, 1 to 128 characters; or an e-mail address, which must then be the user's own

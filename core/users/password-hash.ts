@@ -32,7 +32,8 @@ export function fitsBcrypt(password: string): boolean {
  */
 export async function hashPassword(password: string, algorithm: HashAlgorithm): Promise<string> {
   if (algorithm === "Argon2id") return argon2Hash(bytesOf(password), argon2Options);
-  if (!fitsBcrypt(password)) throw new UsersError("PasswordUnusable", "bcrypt takes at most 72 bytes, none of them NUL");
+  if (!fitsBcrypt(password))
+    throw new UsersError("PasswordUnusable", "bcrypt takes at most 72 bytes, none of them NUL");
   return bcryptHash(bytesOf(password), BCRYPT_COST);
 }
 

@@ -1,0 +1,23 @@
+import { expect, test } from "@jest/globals";
+import { closeReasons, endedByTime } from "./close-reason.ts";
+import { timedOut } from "./timeouts.ts";
+
+test.each([
+  [0, undefined],
+  [59_999, undefined],
+  [60_000, "SessionIdle"],
+  [120_000, "SessionIdle"],
+])("idle for %d ms of 60 s: %s", (idleMs, expected) => {
+  expect(timedOut({ idleMs, expiresAtMs: 1001 }, { idleTimeoutMs: 60_000, nowMs: 1000 })).toBe(expected);
+});
+
+test("the absolute timeout counts whatever the use, and comes first", () => {
+  expect(timedOut({ idleMs: 0, expiresAtMs: 1000 }, { idleTimeoutMs: 60_000, nowMs: 1000 })).toBe("SessionExpired");
+  expect(timedOut({ idleMs: 70_000, expiresAtMs: 1000 }, { idleTimeoutMs: 60_000, nowMs: 1000 })).toBe(
+    "SessionExpired",
+  );
+});
+
+test("only the timeouts end a session by themselves", () => {
+  expect(closeReasons.filter(endedByTime)).toEqual(["SessionIdle", "SessionExpired"]);
+});
