@@ -63,6 +63,11 @@ export const metricList = {
     description: "Session look-ups by where the answer came from",
     labels: { from: ["cache", "hub", "unknown"] },
   },
+  heauth_session_statements_refused_total: {
+    type: "counter",
+    description: "Sessions the hub told of that identity's keys do not vouch for",
+    labels: {},
+  },
   heauth_horizon_age_seconds: {
     type: "gauge",
     description: "Age of the moment up to which the sidecar knows of every revocation",
@@ -109,6 +114,11 @@ export const metricList = {
   },
 
   heauth_hub_connected: { type: "gauge", description: "1 while the stream to the hub stands", labels: {} },
+  heauth_hub_call_failures_total: {
+    type: "counter",
+    description: "Calls to the hub that got no answer, by gRPC status",
+    labels: { call: "open", code: "open" },
+  },
   heauth_hub_streams: { type: "gauge", description: "Sidecars connected to this hub", labels: {} },
   heauth_hub_calls_total: {
     type: "counter",
