@@ -1,61 +1,74 @@
-/** How a policy looks to a sidecar: everything decided from, nothing to be parsed again. Durations are milliseconds. */
-export interface CompiledPolicy {
-  readonly v: 1;
-  readonly namespace: string;
-  readonly name: string;
-  readonly tenant: { readonly id: string; readonly name: string };
-  /** `iss` of the tokens that are accepted. */
-  readonly issuer: string;
-  /** What a sidecar must be able to do; one that lacks a feature refuses the policy. Sorted. */
-  readonly requiredFeatures: readonly string[];
-  readonly ports: readonly number[];
-  readonly mode: Mode;
-  readonly authentication: {
-    readonly credentials: readonly CredentialSource[];
-    readonly audiences: readonly string[];
-    readonly revalidateAfterMs: number;
-    readonly maxStalenessMs: number;
-    readonly clockSkewMs: number;
-  };
-  readonly sessions: { readonly idleTimeoutMs: number };
-  readonly rules: readonly CompiledRule[];
-  readonly defaultAction: "Deny" | "Authenticated";
-  readonly upstream: {
-    /** Header name → what it holds. */
-    readonly headers: Readonly<Record<string, HeaderValue>>;
-    readonly forwardCredentials: boolean;
-    readonly trustedHops: number;
-  };
-  readonly responses: { readonly redirectTo?: string; readonly retryAfterMs: number };
-  readonly audit: { readonly durability: Durability; readonly recordPublicRequests: boolean };
-}
+import * as z from "zod";
+import { normaliseTarget } from "./path.ts";
 
-export interface CompiledRule {
-  readonly name: string;
-  readonly match: readonly CompiledMatch[];
-  readonly access: Access;
-  /** Empty unless access is `Roles`. */
-  readonly roles: readonly string[];
-  /** The rule's name where the policy gives none. */
-  readonly action: string;
-  /** CEL; typed, bounded, yields bool. */
-  readonly when?: string;
-  readonly durability: Durability;
-  /** Lower case. */
-  readonly upgrades: readonly string[];
-  readonly maxRequestDurationMs?: number;
-}
+const ms = z.int().min(0);
+const mode = z.enum(["Enforce", "Shadow"]);
+const access = z.enum(["Public", "Authenticated", "Roles"]);
+const durability = z.enum(["Local", "Database", "BestEffort"]);
+const credentialSource = z.enum(["AuthorizationHeader", "Cookie"]);
+const headerValue = z.enum(["session.subject", "session.roles", "session.tenant", "session.id"]);
 
-export interface CompiledMatch {
-  readonly type: "Exact" | "PathPrefix";
-  /** Normalised. */
-  readonly path: string;
+const compiledMatch = z.strictObject({
+  type: z.enum(["Exact", "PathPrefix"]),
+  /** As in the resource, which gives it in normalised form. */
+  path: z.string().refine((path) => normaliseTarget(path)?.path === path),
   /** Empty: every method. */
-  readonly methods: readonly string[];
-}
+  methods: z.array(z.string()),
+});
 
-export type Mode = "Enforce" | "Shadow";
-export type Access = "Public" | "Authenticated" | "Roles";
-export type Durability = "Local" | "Database" | "BestEffort";
-export type CredentialSource = "AuthorizationHeader" | "Cookie";
-export type HeaderValue = "session.subject" | "session.roles" | "session.tenant" | "session.id";
+const compiledRule = z.strictObject({
+  name: z.string(),
+  match: z.array(compiledMatch),
+  access,
+  /** Empty unless access is `Roles`. */
+  roles: z.array(z.string()),
+  /** The rule's name where the policy gives none. */
+  action: z.string(),
+  /** CEL; typed, bounded, yields bool. */
+  when: z.string().optional(),
+  durability,
+  /** Lower case. */
+  upgrades: z.array(z.string()),
+  maxRequestDurationMs: ms.optional(),
+});
+
+/** How a policy looks to a sidecar: all that is needed to decide, defaults filled in, durations in milliseconds. */
+export const compiledPolicySchema = z.strictObject({
+  v: z.literal(1),
+  namespace: z.string(),
+  name: z.string(),
+  tenant: z.strictObject({ id: z.string(), name: z.string() }),
+  /** `iss` of the tokens that are accepted. */
+  issuer: z.string(),
+  /** What a sidecar must be able to do; one that lacks a feature refuses the policy. Sorted. */
+  requiredFeatures: z.array(z.string()),
+  ports: z.array(z.int()),
+  mode,
+  authentication: z.strictObject({
+    credentials: z.array(credentialSource),
+    audiences: z.array(z.string()),
+    revalidateAfterMs: ms,
+    maxStalenessMs: ms,
+    clockSkewMs: ms,
+  }),
+  sessions: z.strictObject({ idleTimeoutMs: ms }),
+  rules: z.array(compiledRule),
+  defaultAction: z.enum(["Deny", "Authenticated"]),
+  upstream: z.strictObject({
+    /** Header name → what it holds. */
+    headers: z.record(z.string(), headerValue),
+    forwardCredentials: z.boolean(),
+    trustedHops: z.int(),
+  }),
+  responses: z.strictObject({ redirectTo: z.string().optional(), retryAfterMs: ms }),
+  audit: z.strictObject({ durability, recordPublicRequests: z.boolean() }),
+});
+
+export type CompiledPolicy = z.output<typeof compiledPolicySchema>;
+export type CompiledRule = z.output<typeof compiledRule>;
+export type CompiledMatch = z.output<typeof compiledMatch>;
+export type Mode = z.output<typeof mode>;
+export type Access = z.output<typeof access>;
+export type Durability = z.output<typeof durability>;
+export type CredentialSource = z.output<typeof credentialSource>;
+export type HeaderValue = z.output<typeof headerValue>;

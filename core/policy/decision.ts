@@ -1,13 +1,12 @@
 import type { CompiledPolicy, CompiledRule, Durability } from "./compiled.ts";
 import type { Evidence, RequestFacts } from "./evidence.ts";
+import type { NormalisedTarget } from "./path.ts";
 import type { ReasonName } from "./reasons.ts";
 
 /** What a request is for, known before its credential is looked at. */
 export interface Route {
-  /** Normalised, without query; undefined when it is ambiguous. */
-  readonly path: string | undefined;
-  /** The query as received, without `?`; undefined where there is none. */
-  readonly query: string | undefined;
+  /** Undefined when it is ambiguous. */
+  readonly target: NormalisedTarget | undefined;
   /** The first rule that matches. */
   readonly rule: CompiledRule | undefined;
   /** Whether the decision depends on a credential; where false, none need be looked at. */

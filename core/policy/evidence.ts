@@ -1,3 +1,4 @@
+import type { CheckedClaims } from "../tokens/check-claims.ts";
 import type { CredentialSource } from "./compiled.ts";
 import type { ReasonName } from "./reasons.ts";
 
@@ -47,14 +48,8 @@ export type CredentialRefusal = Extract<
   | "Overloaded"
 >;
 
-/** Claims of a token whose signature is good. Times in seconds since the epoch, as in the token. */
-export interface VerifiedToken {
-  readonly issuer: string;
-  readonly tenant: string;
-  readonly audiences: readonly string[];
-  readonly notBefore: number;
-  readonly expires: number;
-}
+/** Claims of a token whose signature is good: as many as a decision needs, since they are remembered. */
+export type VerifiedToken = CheckedClaims;
 
 /** The session as the store last told it. */
 export interface SessionEvidence {

@@ -1,3 +1,4 @@
+export { type Compiled, type CompileInput, compile } from "./compile.ts";
 export type {
   Access,
   CompiledMatch,
@@ -8,6 +9,10 @@ export type {
   HeaderValue,
   Mode,
 } from "./compiled.ts";
+export { conditionFunctions, conditionLimits, conditionVariables } from "./condition-environment.ts";
 export type { Decision, DecisionInput, PreparedPolicy, Route } from "./decision.ts";
 export type { CredentialRefusal, Evidence, RequestFacts, SessionEvidence, VerifiedToken } from "./evidence.ts";
+export { features } from "./features.ts";
+export { type NormalisedTarget, normaliseTarget } from "./path.ts";
+export { type Prepared, preparePolicy } from "./prepare.ts";
 export { type Alerting, isReasonName, type Reason, type ReasonName, reasons } from "./reasons.ts";

@@ -16,8 +16,11 @@ export type ClaimRefusal = Extract<
   "WrongIssuer" | "WrongTenant" | "TokenExpired" | "TokenNotYetValid" | "WrongAudience"
 >;
 
+/** The claims that are held against it. */
+export type CheckedClaims = Pick<AccessTokenClaims, "iss" | "tenant" | "aud" | "nbf" | "exp">;
+
 /** Why the claims are not good here and now; undefined when they are. */
-export function checkClaims(claims: AccessTokenClaims, expected: ClaimExpectations): ClaimRefusal | undefined {
+export function checkClaims(claims: CheckedClaims, expected: ClaimExpectations): ClaimRefusal | undefined {
   const { nowMs, clockSkewMs } = expected;
   if (claims.iss !== expected.issuer) return "WrongIssuer";
   if (nowMs >= claims.exp * 1000 + clockSkewMs) return "TokenExpired";

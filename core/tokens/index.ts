@@ -8,7 +8,7 @@ export {
   unverifiedTenant,
   verifyAccessToken,
 } from "./access-token.ts";
-export { type ClaimExpectations, type ClaimRefusal, checkClaims } from "./check-claims.ts";
+export { type CheckedClaims, type ClaimExpectations, type ClaimRefusal, checkClaims } from "./check-claims.ts";
 export { type AccessTokenClaims, IDENTITY_AUDIENCE } from "./claims.ts";
 export { ACCESS_COOKIE, cookieValues, REFRESH_COOKIE, setCookie } from "./cookies.ts";
 export { type CredentialHeaders, type CredentialReading, readCredential } from "./credential.ts";
