@@ -1,14 +1,5 @@
 export { KeyError, type KeyErrorCode } from "./errors.ts";
-export {
-  type KeyedProgram,
-  keyedPrograms,
-  newProgramKeyFile,
-  type PinnedProgramKey,
-  type ProgramKey,
-  parseProgramKeyFile,
-  pinnedProgramKey,
-  programKeyId,
-} from "./program-key.ts";
+export { newProgramKeyFile, type ProgramKey, parseProgramKeyFile } from "./program-key.ts";
 export {
   newServerSecretsFile,
   parseServerSecretsFile,

@@ -1,13 +1,13 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import { publicKeyOf, verifyMessage } from "../ledger/ed25519.ts";
+import { verifyMessage } from "../ledger/ed25519.ts";
+import { pinnedKey } from "../ledger/keys.ts";
 import {
   KeyError,
   newProgramKeyFile,
   newServerSecretsFile,
   parseProgramKeyFile,
   parseServerSecretsFile,
-  pinnedProgramKey,
 } from "./index.ts";
 
 /** The error's text, which must not hold anything of the file's secrets. */
@@ -28,10 +28,10 @@ describe("a program key", () => {
 
   test("signs in a domain, and its pinned half verifies", () => {
     const signature = key.sign("session", Buffer.from("{}"));
-    const pinned = pinnedProgramKey(key);
-    const publicKey = publicKeyOf(Buffer.from(pinned.publicKey, "base64url"));
-    expect(pinned).toEqual({ program: "identity", id: key.id, publicKey: key.publicKey.toString("base64url") });
+    const pinned = pinnedKey("identity", key.publicKey);
     expect(key.id).toMatch(/^identity-[0-9a-f]{8}$/);
+    expect(pinned.id).toBe(key.id);
+    const publicKey = pinned.key;
     expect(verifyMessage("session", Buffer.from("{}"), signature, publicKey)).toBe(true);
     expect(verifyMessage("segment", Buffer.from("{}"), signature, publicKey)).toBe(false);
   });

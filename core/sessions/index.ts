@@ -7,7 +7,6 @@ export {
   type SessionKeyPair,
 } from "./session-key.ts";
 export {
-  parseSessionStatement,
   type SessionKind,
   type SessionStatement,
   type SignedStatement,

@@ -1,8 +1,8 @@
 import type { KeyObject } from "node:crypto";
-import * as z from "zod";
-import { canonicalBytes, parseCanonical } from "../ledger/canonical.ts";
-import { PUBLIC_KEY_BYTES, verifyMessage } from "../ledger/ed25519.ts";
+import { canonicalBytes } from "../ledger/canonical.ts";
 import { LedgerError } from "../ledger/errors.ts";
+import { pinnedKeys } from "../ledger/keys.ts";
+import { verifyStatement } from "../ledger/statement.ts";
 
 export type SessionKind = "User" | "Tenant";
 
@@ -45,29 +45,6 @@ export function signSessionStatement(
   return { bytes, signature: signer.sign("session", bytes) };
 }
 
-const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-const bodySchema = z.strictObject({
-  v: z.literal(1),
-  tenant: uuid,
-  session: uuid,
-  kind: z.enum(["User", "Tenant"]),
-  user: uuid,
-  key: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  opened: z.int().min(0),
-  expires: z.int().min(0),
-  signer: z.string().min(1).max(64),
-});
-
-/** Reads a statement's bytes without looking at any signature; undefined when they are not a statement. */
-export function parseSessionStatement(bytes: Uint8Array): SessionStatement | undefined {
-  const body = bodySchema.safeParse(canonicalValue(bytes));
-  if (!body.success) return undefined;
-  const { v: _, key, ...fields } = body.data;
-  const publicKey = Buffer.from(key, "base64url");
-  if (publicKey.length !== PUBLIC_KEY_BYTES || publicKey.toString("base64url") !== key) return undefined;
-  return { ...fields, publicKey };
-}
-
 /**
  * The statement, if it is one of this very session, signed by one of identity's pinned keys (id → public key); else undefined.
  * Whoever can write the database or the hub's answers can neither make one nor pass one off as another session's.
@@ -77,17 +54,16 @@ export function verifySessionStatement(
   identityKeys: ReadonlyMap<string, KeyObject>,
   expected: { tenant: string; session: string },
 ): SessionStatement | undefined {
-  const statement = parseSessionStatement(bytes);
-  if (statement === undefined) return undefined;
-  if (statement.tenant !== expected.tenant || statement.session !== expected.session) return undefined;
-  const key = identityKeys.get(statement.signer);
-  if (key === undefined || !verifyMessage("session", bytes, signature, key)) return undefined;
-  return statement;
+  const pinned = pinnedKeys([...identityKeys].map(([id, key]) => ({ program: "identity", id, key })));
+  const verified = verifiedBody({ body: bytes, signature }, pinned);
+  if (verified?.tenant !== expected.tenant || verified.session !== expected.session) return undefined;
+  const { v: _, key, ...fields } = verified;
+  return { ...fields, publicKey: Buffer.from(key, "base64url") };
 }
 
-function canonicalValue(bytes: Uint8Array): unknown {
+function verifiedBody(...signed: Parameters<typeof verifyStatement>): ReturnType<typeof verifyStatement> | undefined {
   try {
-    return parseCanonical(bytes);
+    return verifyStatement(...signed);
   } catch (error) {
     if (error instanceof LedgerError) return undefined;
     throw error;
