@@ -5,9 +5,10 @@ DO $$
 DECLARE r text;
 BEGIN
   FOREACH r IN ARRAY ARRAY['heauth_identity', 'heauth_hub', 'heauth_operator', 'heauth_auditor'] LOOP
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
+    BEGIN
       EXECUTE format('CREATE ROLE %I NOLOGIN NOBYPASSRLS', r);
-    END IF;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- roles are the server's: another database made it
+    END;
     EXECUTE format('GRANT %I TO CURRENT_USER', r);
   END LOOP;
 END $$;
@@ -19,6 +20,10 @@ SET search_path TO heauth;
 -- The tenant that the transaction works for; row level security compares with it. Absent = no rows.
 CREATE FUNCTION current_tenant() RETURNS uuid LANGUAGE sql STABLE
   RETURN nullif(current_setting('heauth.tenant', true), '')::uuid;
+
+-- Programs count time in µs since the Unix epoch.
+CREATE FUNCTION at(micros bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN timestamptz 'epoch' + micros * interval '1 microsecond';
 
 CREATE TABLE tenant (
   id            uuid PRIMARY KEY,
