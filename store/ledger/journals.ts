@@ -1,0 +1,99 @@
+import { type JournalHead, parseRegistration, type Registration } from "@heauth/core/ledger";
+import type { Tx } from "../transaction.ts";
+
+/** A journal's head: where it goes on, and whether it was closed. */
+export interface StoredJournalHead {
+  readonly head: JournalHead;
+  readonly final: boolean;
+}
+
+interface HeadRow {
+  next_number: number;
+  next_seq: number;
+  previous: Buffer | null;
+  final: boolean;
+}
+
+function toHead(row: HeadRow): StoredJournalHead {
+  const { next_number: number, next_seq: seq, previous, final } = row;
+  return { head: previous === null ? { number, seq } : { number, seq, previous }, final };
+}
+
+const HEAD = "SELECT next_number, next_seq, previous, final FROM journal_head WHERE tenant_id = $1 AND journal_id = $2";
+
+/** Where a journal stands; undefined when there is none of that name. */
+export async function readJournalHead(
+  tx: Tx,
+  tenantId: string,
+  journalId: string,
+): Promise<StoredJournalHead | undefined> {
+  const [row] = await tx.query<HeadRow>(HEAD, [tenantId, journalId]);
+  return row && toHead(row);
+}
+
+/** As `readJournalHead`, and nobody else adds to the journal until the transaction ends. */
+export async function lockJournalHead(
+  tx: Tx,
+  tenantId: string,
+  journalId: string,
+): Promise<StoredJournalHead | undefined> {
+  const [row] = await tx.query<HeadRow>(`${HEAD} FOR NO KEY UPDATE`, [tenantId, journalId]);
+  return row && toHead(row);
+}
+
+/** Moves a locked head on. */
+export async function moveJournalHead(
+  tx: Tx,
+  tenantId: string,
+  journalId: string,
+  { head, final }: StoredJournalHead,
+): Promise<void> {
+  await tx.query(
+    `UPDATE journal_head SET next_number = $3, next_seq = $4, previous = $5, final = $6, updated_at = now()
+      WHERE tenant_id = $1 AND journal_id = $2`,
+    [tenantId, journalId, head.number, head.seq, head.previous, final],
+  );
+}
+
+/** The registrations of these journals, by id; those that are not the tenant's are left out. */
+export async function readRegistrations(
+  tx: Tx,
+  tenantId: string,
+  journalIds: readonly string[],
+): Promise<ReadonlyMap<string, Registration>> {
+  const rows = await tx.query<{ id: string; registration: Buffer }>(
+    "SELECT id, registration FROM journal WHERE tenant_id = $1 AND id = ANY($2::uuid[])",
+    [tenantId, journalIds],
+  );
+  return new Map(rows.map(({ id, registration }) => [id, parseRegistration(registration)]));
+}
+
+/**
+ * Everything that the journal recorded before its process saw outbox event `seq` has been committed. Only moves forward.
+ */
+export async function noteWatermark(tx: Tx, tenantId: string, journalId: string, seq: number): Promise<void> {
+  await tx.query(
+    `UPDATE journal_head SET outbox_seq = $3, updated_at = now()
+      WHERE tenant_id = $1 AND journal_id = $2 AND outbox_seq < $3`,
+    [tenantId, journalId, seq],
+  );
+}
+
+/** The last leaf that each of these sessions has in the journal; sessions without one are left out. */
+export async function lastLeaves(
+  tx: Tx,
+  tenantId: string,
+  journalId: string,
+  sessionIds: readonly string[],
+): Promise<Map<string, Buffer>> {
+  if (sessionIds.length === 0) return new Map();
+  const rows = await tx.query<{ session_id: string; leaf: Buffer }>(
+    `SELECT wanted.session_id, newest.leaf
+       FROM unnest($3::uuid[]) AS wanted (session_id),
+            LATERAL (SELECT substr(leaves, length(leaves) - 31) AS leaf FROM segment_session AS part
+                      WHERE part.tenant_id = $1 AND part.session_id = wanted.session_id AND part.journal_id = $2
+                      ORDER BY part.number DESC LIMIT 1) AS newest`,
+    [tenantId, journalId, sessionIds],
+  );
+  return new Map(rows.map(({ session_id, leaf }) => [session_id, leaf]));
+}
