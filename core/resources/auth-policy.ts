@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { policyRules } from "./auth-policy-rules.ts";
-import { audience, label, mapList, set } from "./fields.ts";
+import { audience, label, map, mapList, set } from "./fields.ts";
 import { conditions, durationField, labelSelector, namespacedMeta } from "./meta.ts";
 import { rule, withRules } from "./rule.ts";
 
@@ -32,10 +32,9 @@ const authentication = withRules(
 
 const upstream = withRules(
   z.strictObject({
-    headers: z
-      .record(z.string().max(64), z.enum(["session.subject", "session.roles", "session.tenant", "session.id"]))
+    headers: map(z.enum(["session.subject", "session.roles", "session.tenant", "session.id"]), 8)
       .default({ "x-heauth-subject": "session.subject", "x-heauth-roles": "session.roles" })
-      .meta({ description: "Request headers that tell the app who calls. Names begin with `x-`.", maxProperties: 16 }),
+      .meta({ description: "Request headers that tell the app who calls. Names begin with `x-`." }),
     forwardCredentials: z
       .boolean()
       .default(false)
@@ -48,9 +47,14 @@ const upstream = withRules(
       .meta({ description: "X-Forwarded-For entries, from the right, that are believed." }),
   }),
   rule(
-    "self.headers.all(name, name.matches('^x-[a-z0-9]+(-[a-z0-9]+)*$') && !name.startsWith('x-envoy-') && " +
-      "!name.startsWith('x-forwarded-') && !(name in ['x-request-id', 'x-heauth-action']))",
-    "names of lower-case letters, digits and dashes that begin with x-, other than x-envoy-…, x-forwarded-…, x-request-id and x-heauth-action",
+    "self.headers.all(name, name.matches('^x-[a-z0-9]+(-[a-z0-9]+)*$') && size(name) <= 64)",
+    "names of lower-case letters, digits and dashes that begin with x-, of 64 characters at most",
+    ".headers",
+  ),
+  rule(
+    "self.headers.all(name, !name.startsWith('x-envoy-') && !name.startsWith('x-forwarded-') && " +
+      "!(name in ['x-request-id', 'x-heauth-action']))",
+    "names other than x-envoy-…, x-forwarded-…, x-request-id and x-heauth-action",
     ".headers",
   ),
 );

@@ -64,6 +64,14 @@ export function mapList<T extends z.ZodObject>(item: T, key: keyof z.infer<T> & 
   });
 }
 
+/** An object whose keys are free. */
+export function map<T extends z.ZodType<string>>(value: T, max: number) {
+  return z
+    .record(z.string().min(1).max(317), value)
+    .refine((entries) => Object.keys(entries).length <= max, { error: `at most ${max} entries` })
+    .meta({ maxProperties: max });
+}
+
 function unique(items: readonly unknown[]): boolean {
   return new Set(items).size === items.length;
 }

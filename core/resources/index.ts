@@ -1,7 +1,7 @@
 export { type AuthPolicy, type AuthPolicyInput, authPolicySchema } from "./auth-policy.ts";
 export { milliseconds } from "./duration.ts";
 export { authPolicyNotBuilt, type NotBuilt, tenantNotBuilt } from "./not-built.ts";
-export { describeProblem, type FieldProblem, type FieldProblemCode, fieldName, shortValue } from "./problem.ts";
+export { describeProblem, type FieldProblem, type FieldProblemCode, fieldProblem } from "./problem.ts";
 export { defaultTenantSettings, type TenantSettings, tenantSettings, tenantSettingsSchema } from "./settings.ts";
 export { type Tenant, type TenantInput, tenantSchema } from "./tenant.ts";
 export { type Resource, type Validated, validateResource } from "./validate.ts";

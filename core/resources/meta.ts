@@ -1,13 +1,11 @@
 import * as z from "zod";
-import { duration, label, objectName } from "./fields.ts";
+import { duration, label, map, objectName } from "./fields.ts";
 import { rule, withRules } from "./rule.ts";
-
-const labels = z.record(z.string().max(317), z.string().max(63));
 
 /** Kubernetes' ObjectMeta, as far as heauth reads it; the API server owns the rest. */
 const objectMeta = {
-  labels: labels.optional(),
-  annotations: z.record(z.string().max(317), z.string()).optional(),
+  labels: z.record(z.string(), z.string().max(63)).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
   generation: z.int().optional(),
   uid: z.string().optional(),
 };
@@ -19,10 +17,9 @@ export const namespacedMeta = z.looseObject({ name: objectName(), namespace: lab
 export function labelSelector() {
   return withRules(
     z.strictObject({
-      matchLabels: z
-        .record(z.string().max(317), z.string().max(63))
+      matchLabels: map(z.string().max(63), 16)
         .optional()
-        .meta({ description: "Labels that must have exactly these values.", maxProperties: 16 }),
+        .meta({ description: "Labels that must have exactly these values." }),
       matchExpressions: z
         .array(
           z.strictObject({

@@ -25,8 +25,19 @@ export type FieldProblemCode =
   /** More than the tenant's limits allow. */
   | "LimitExceeded";
 
+/** A problem with the value found at a path. */
+export function fieldProblem(
+  code: FieldProblemCode,
+  path: readonly PropertyKey[],
+  found: unknown,
+  expected: string,
+): FieldProblem {
+  const value = shortValue(found);
+  return { code, field: fieldName(path), ...(value === undefined ? {} : { value }), expected };
+}
+
 /** Writes a path the way Kubernetes does. */
-export function fieldName(path: readonly PropertyKey[]): string {
+function fieldName(path: readonly PropertyKey[]): string {
   let name = "";
   for (const part of path) {
     if (typeof part === "number") name += `[${part}]`;
@@ -37,7 +48,7 @@ export function fieldName(path: readonly PropertyKey[]): string {
 }
 
 /** A value as people can read it in one line. */
-export function shortValue(value: unknown): string | undefined {
+function shortValue(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;

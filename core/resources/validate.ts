@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { type AuthPolicy, authPolicySchema } from "./auth-policy.ts";
 import { authPolicyNotBuilt, type NotBuilt, tenantNotBuilt } from "./not-built.ts";
-import { type FieldProblem, fieldName, shortValue } from "./problem.ts";
+import { type FieldProblem, fieldProblem } from "./problem.ts";
 import { brokenTransitions, pathOf } from "./rule.ts";
 import { type Tenant, tenantSchema } from "./tenant.ts";
 import { problemsOf, valueAt } from "./zod-problems.ts";
@@ -20,18 +20,12 @@ export type Validated<T extends Resource = Resource> =
  */
 export function validateResource(document: unknown, options: { readonly old?: Resource } = {}): Validated {
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
-    return refused({ code: "Invalid", field: "", expected: "an object with apiVersion, kind, metadata and spec" });
+    return refused(fieldProblem("Invalid", [], document, "an object with apiVersion, kind, metadata and spec"));
   }
   const { kind } = document as { kind?: unknown };
   if (kind === "Tenant") return validate(document, tenantSchema, tenantNotBuilt, options.old);
   if (kind === "AuthPolicy") return validate(document, authPolicySchema, authPolicyNotBuilt, options.old);
-  const value = shortValue(kind);
-  return refused({
-    code: kind === undefined ? "Required" : "Invalid",
-    field: "kind",
-    ...(value === undefined ? {} : { value }),
-    expected: "Tenant or AuthPolicy",
-  });
+  return refused(fieldProblem(kind === undefined ? "Required" : "Invalid", ["kind"], kind, "Tenant or AuthPolicy"));
 }
 
 function validate<T extends Resource>(
@@ -46,25 +40,15 @@ function validate<T extends Resource>(
   const problems: FieldProblem[] = [];
   if (old !== undefined && old.kind === parsed.data.kind) {
     for (const broken of brokenTransitions(schema, parsed.data, old)) {
-      problems.push(problem("Forbidden", pathOf(broken), valueAt(parsed.data, pathOf(broken)), broken.message));
+      problems.push(fieldProblem("Forbidden", pathOf(broken), valueAt(parsed.data, pathOf(broken)), broken.message));
     }
   }
   for (const each of notBuilt) {
     for (const { path, value } of each.found(parsed.data)) {
-      problems.push(problem("NotSupported", path, value, `${each.works} (not built in this version)`));
+      problems.push(fieldProblem("NotSupported", path, value, `${each.works} (not built in this version)`));
     }
   }
   return problems.length === 0 ? { ok: true, resource: parsed.data } : { ok: false, problems };
-}
-
-function problem(
-  code: FieldProblem["code"],
-  path: readonly PropertyKey[],
-  found: unknown,
-  expected: string,
-): FieldProblem {
-  const value = shortValue(found);
-  return { code, field: fieldName(path), ...(value === undefined ? {} : { value }), expected };
 }
 
 function refused(only: FieldProblem): { ok: false; problems: readonly FieldProblem[] } {

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { type FieldProblem, fieldName, shortValue } from "./problem.ts";
+import { type FieldProblem, fieldProblem } from "./problem.ts";
 
 type Issue = z.core.$ZodIssue;
 
@@ -7,22 +7,10 @@ type Issue = z.core.$ZodIssue;
 export function problemsOf(error: z.ZodError, document: unknown): FieldProblem[] {
   return error.issues.flatMap((issue): FieldProblem[] => {
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({
-        code: "UnknownField",
-        field: fieldName([...issue.path, key]),
-        expected: "no such field",
-      }));
+      return issue.keys.map((key) => fieldProblem("UnknownField", [...issue.path, key], undefined, "no such field"));
     }
     const found = valueAt(document, issue.path);
-    const value = shortValue(found);
-    return [
-      {
-        code: codeOf(issue, found),
-        field: fieldName(issue.path),
-        ...(value === undefined ? {} : { value }),
-        expected: expectedBy(issue),
-      },
-    ];
+    return [fieldProblem(codeOf(issue, found), issue.path, found, expectedBy(issue))];
   });
 }
 

@@ -1,0 +1,60 @@
+import * as z from "zod";
+
+/** A JSON schema as Kubernetes takes it: structural, OpenAPI 3.0. */
+export interface StructuralSchema {
+  readonly type: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, StructuralSchema>>;
+  readonly additionalProperties?: StructuralSchema;
+  readonly items?: StructuralSchema;
+  readonly required?: readonly string[];
+  readonly "x-kubernetes-validations"?: readonly { readonly rule: string; readonly message: string }[];
+}
+
+type Json = Record<string, unknown>;
+
+/** What Kubernetes says of these itself. */
+const typeMeta = {
+  apiVersion: { type: "string", description: "The version of the schema." },
+  kind: { type: "string", description: "The kind of the resource." },
+  metadata: { type: "object" },
+};
+
+/** Turns a kind's zod schema into a structural schema. */
+export function structural(schema: z.ZodType): StructuralSchema {
+  const json = z.toJSONSchema(schema, { target: "openapi-3.0", io: "input", unrepresentable: "any" }) as Json;
+  const converted = convert(json) as Json;
+  return {
+    ...converted,
+    properties: { ...(converted["properties"] as Json), ...typeMeta },
+  } as unknown as StructuralSchema;
+}
+
+function convert(schema: Json): Json {
+  const { $schema: _, additionalProperties, propertyNames: __, properties, items, required, ...kept } = schema;
+  const converted: Json = { ...kept };
+  if (typeof additionalProperties === "object" && additionalProperties !== null) {
+    converted["additionalProperties"] = convert(additionalProperties as Json);
+  }
+  if (properties !== undefined) {
+    converted["properties"] = Object.fromEntries(
+      Object.entries(properties as Json).map(([name, property]) => [name, convert(property as Json)]),
+    );
+  }
+  if (items !== undefined) converted["items"] = convert(items as Json);
+  // An entry with a default is never missing.
+  if (Array.isArray(required) && required.length > 0) converted["required"] = required;
+  if (converted["type"] === "integer") boundInteger(converted);
+  // The API server knows this format itself.
+  if (converted["format"] === "date-time") delete converted["pattern"];
+  return converted;
+}
+
+/** zod bounds every integer to what JavaScript can hold; Kubernetes says so by the format. */
+function boundInteger(schema: Json): void {
+  if (schema["minimum"] === Number.MIN_SAFE_INTEGER) delete schema["minimum"];
+  if (schema["maximum"] === Number.MAX_SAFE_INTEGER) delete schema["maximum"];
+  schema["format"] = typeof schema["maximum"] === "number" && schema["maximum"] < 2 ** 31 ? "int32" : "int64";
+}
