@@ -23,6 +23,8 @@ export function rule(expression: string, message: string, fieldPath?: string): R
 export function withRules<T extends z.ZodObject>(schema: T, ...rules: readonly Rule[]): T {
   return schema
     .check((context) => {
+      // As in Kubernetes: rules are for objects that are well formed.
+      if (context.issues.length > 0) return;
       for (const broken of rules.filter((each) => !isTransition(each) && !holds(each, { self: context.value }))) {
         context.issues.push({
           code: "custom",

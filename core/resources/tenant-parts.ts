@@ -15,7 +15,7 @@ const webhook = withRules(
     }),
   }),
   rule(
-    "self.url.startsWith('https://') || self.url.matches('^http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]])(:[0-9]+)?([/?].*)?$')",
+    "self.url.startsWith('https://') || self.url.matches(r'^http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|\\[::1\\])(:[0-9]+)?([/?].*)?$')",
     "https, or http on loopback",
     ".url",
   ),
