@@ -110,6 +110,16 @@ describe("a unary call", () => {
     expect(unexpected).toEqual([]);
   });
 
+  test("ends when its signal aborts", async () => {
+    const signal = AbortSignal.timeout(50);
+    await expect(client.call("lookUpSessions", { tenant: "hang" }, { deadlineMs: 5000, signal })).rejects.toMatchObject(
+      { code: "CANCELLED" },
+    );
+    await expect(client.call("lookUpSessions", { tenant: "t" }, { deadlineMs: 5000, signal })).rejects.toMatchObject({
+      code: "CANCELLED",
+    });
+  });
+
   test("is refused when its message is too long, and the connection stays", async () => {
     const segments = [{ records: new Uint8Array(70 * 1024) }];
     await expect(

@@ -16,6 +16,8 @@ export interface ConnectOptions {
 export interface CallOptions {
   /** Milliseconds after which the call ends with DEADLINE_EXCEEDED; every call has one. */
   deadlineMs: number;
+  /** Hangs up when it aborts: the call ends with CANCELLED. */
+  signal?: AbortSignal;
 }
 
 type Unary<M extends GenServiceMethods> = {
@@ -52,15 +54,26 @@ export function connect<M extends GenServiceMethods>(
     return methodDefinition(service.method[method]);
   }
   return {
-    call(method, request, { deadlineMs }) {
+    call(method, request, { deadlineMs, signal }) {
       const { path, requestSerialize, responseDeserialize } = definitionOf(method);
       const { promise, resolve, reject } = Promise.withResolvers<MessageShape<M[typeof method]["output"]>>();
       const deadline = Date.now() + deadlineMs;
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, { deadline }, (error, response) => {
-        if (error !== null) reject(fromStatus(error));
-        else if (response === undefined) reject(new CallError("INTERNAL", "an answer without a message"));
-        else resolve(response as MessageShape<M[typeof method]["output"]>);
-      });
+      const call = client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        { deadline },
+        (error, response) => {
+          signal?.removeEventListener("abort", hangUp);
+          if (error !== null) reject(fromStatus(error));
+          else if (response === undefined) reject(new CallError("INTERNAL", "an answer without a message"));
+          else resolve(response as MessageShape<M[typeof method]["output"]>);
+        },
+      );
+      const hangUp = () => call.cancel();
+      if (signal?.aborted) hangUp();
+      else signal?.addEventListener("abort", hangUp, { once: true });
       return promise;
     },
     open(method) {

@@ -1,4 +1,13 @@
 export { type CallOptions, type ConnectOptions, connect, type ServiceClient } from "./client.ts";
 export { CallError, fromStatus, RETRY_AFTER_TRAILER, type StatusName, toStatus } from "./errors.ts";
 export * from "./gen/heauth/hub/v1/hub_pb.ts";
+export {
+  type HubClient,
+  type HubHandlers,
+  PROTOCOL,
+  type SyncClientStream,
+  type SyncRequestInit,
+  type SyncResponseInit,
+  type SyncServerStream,
+} from "./hub.ts";
 export { type CallContext, createServer, type Handlers, type ServeOptions, type ServerLimits } from "./server.ts";

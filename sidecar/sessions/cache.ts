@@ -69,7 +69,8 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
     return idleMs(clock, entry) < idleTimeoutMs || elapsedMs(clock, entry.state.seen) <= revalidateAfterMs;
   }
 
-  function known(entry: Entry, stale: boolean): Resolution {
+  /** `stale`: not read again though it should have been; its age tells so, also when an event has made it out of date just now. */
+  function known(entry: Entry, stale: boolean, { revalidateAfterMs }: Bounds): Resolution {
     const { session, expiresAtMs, state } = entry;
     const { status, subject, roles, closeReason } = state;
     const evidence: SessionEvidence = {
@@ -81,7 +82,7 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
       closeReason,
       idleMs: idleMs(clock, entry),
       expiresAtMs,
-      ageMs: ageMs(clock, state),
+      ageMs: Math.max(ageMs(clock, state), stale ? revalidateAfterMs + 1 : 0),
     };
     return { kind: "Known", session, evidence, stale };
   }
@@ -90,10 +91,10 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
   function afterwards(tenant: string, session: string, bounds: Bounds, answered: boolean): Resolution {
     const entry = entries.get(tenant, session);
     if (entry === undefined) return { kind: (answered && entries.absence(session)) || "Unavailable" };
-    if (entry.state.status === "Closed") return known(entry, false);
+    if (entry.state.status === "Closed") return known(entry, false, bounds);
     if (ageMs(clock, entry.state) > bounds.maxStalenessMs) return { kind: "Unavailable" };
     if (!answered && idleMs(clock, entry) >= bounds.idleTimeoutMs) return { kind: "Unavailable" };
-    return known(entry, !answered);
+    return known(entry, !answered, bounds);
   }
 
   return {
@@ -102,7 +103,7 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
       const entry = entries.get(tenant, session);
       if (entry !== undefined && isGood(entry, bounds)) {
         lookups.cache.add();
-        return known(entry, false);
+        return known(entry, false, bounds);
       }
       const absence = entry === undefined ? entries.absence(session) : undefined;
       if (absence !== undefined) {

@@ -1,0 +1,150 @@
+import { type Clock, type Instant, instant } from "@heauth/program";
+import {
+  type Begin,
+  CallError,
+  type Event,
+  EventKind,
+  type Policy,
+  type PolicyRemoved,
+  PROTOCOL,
+  type ProbeAnswer,
+  type SyncRequestInit,
+  type SyncResponse,
+  type Welcome,
+} from "@heauth/protocol";
+import type { SessionEvent, SyncListener } from "../sessions/session.ts";
+import type { Places } from "./places.ts";
+
+/** What the app made of a policy it was given. */
+export interface PolicyVerdict {
+  readonly enforced: boolean;
+  readonly missingFeatures: readonly string[];
+  /** Why it is not enforced; empty otherwise. */
+  readonly message: string;
+}
+
+/** Everything journalled before event `outboxSeq` was seen has been committed. */
+export interface Watermark {
+  readonly tenant: string;
+  readonly journal: string;
+  readonly outboxSeq: bigint;
+}
+
+/** Who is told of what a stream brings. */
+export interface SyncHandlers {
+  welcome(welcome: { registrar: string; pod: string }): void;
+  policy(policy: Policy): PolicyVerdict;
+  policyRemoved(name: PolicyRemoved): void;
+  sessions: SyncListener;
+  /** An event was taken in: every decision from now on knows of it. */
+  seen(tenant: string, seq: bigint): void;
+  /** Asked before each probe. */
+  watermarks(): readonly Watermark[];
+}
+
+export interface ConversationParts {
+  places: Places;
+  handlers: SyncHandlers;
+  clock: Clock;
+  send(message: NonNullable<SyncRequestInit["message"]>): void;
+}
+
+/** What is said on one stream, after Hello. */
+export interface Conversation {
+  /** When the hub was last known to listen. */
+  readonly answeredAt: Instant;
+  readonly reconnectAfterMs: number;
+  /** @throws CallError for what a hub never says */
+  take(response: SyncResponse): void;
+  probe(): void;
+}
+
+export function createConversation({ places, handlers, clock, send }: ConversationParts): Conversation {
+  const probes = new Map<bigint, Instant>();
+  let welcomed = false;
+  let nonce = 0n;
+  let answeredAt = instant(clock);
+  let reconnectAfterMs = 0;
+
+  function welcome({ protocol, store, registrar, pod }: Welcome): void {
+    if (welcomed || protocol !== PROTOCOL) throw unexpected("the hub does not speak this protocol");
+    welcomed = true;
+    if (places.enter(store)) handlers.sessions.storeChanged();
+    handlers.welcome({ registrar, pod });
+  }
+
+  function begin(place: Begin): void {
+    handlers.sessions.begin(place.tenant, places.begin(place));
+    handlers.seen(place.tenant, place.seq);
+  }
+
+  function event(one: Event): void {
+    if (!places.step(one)) throw unexpected("an event is missing");
+    const told = sessionEvent(one);
+    if (told !== undefined) handlers.sessions.event(told);
+    handlers.seen(one.tenant, one.seq);
+  }
+
+  function policy(given: Policy): void {
+    const { namespace, name, digest } = given;
+    const { enforced, missingFeatures, message } = handlers.policy(given);
+    const ack = { namespace, name, digest, enforced, missingFeatures: [...missingFeatures], message };
+    send({ case: "policyAck", value: ack });
+  }
+
+  function probeAnswer({ nonce: answered, ageUs }: ProbeAnswer): void {
+    const sentAt = probes.get(answered);
+    if (sentAt === undefined) throw unexpected("an answer to no probe");
+    for (const known of probes.keys()) if (known <= answered) probes.delete(known);
+    answeredAt = instant(clock);
+    handlers.sessions.horizon(before(sentAt, Number(ageUs) / 1000));
+  }
+
+  return {
+    get answeredAt() {
+      return answeredAt;
+    },
+    get reconnectAfterMs() {
+      return reconnectAfterMs;
+    },
+    take({ message }) {
+      if (!welcomed && message.case !== "welcome") throw unexpected("the hub's first message is no welcome");
+      if (message.case === "welcome") welcome(message.value);
+      else if (message.case === "begin") begin(message.value);
+      else if (message.case === "event") event(message.value);
+      else if (message.case === "probeAnswer") probeAnswer(message.value);
+      else if (message.case === "policy") policy(message.value);
+      else if (message.case === "policyRemoved") handlers.policyRemoved(message.value);
+      else if (message.case === "goodbye") reconnectAfterMs = message.value.reconnectAfterMs;
+      // Anything else is of a later version: nothing that this one must know.
+    },
+    probe() {
+      if (!welcomed) return;
+      const watermarks = handlers.watermarks().map((watermark) => ({ ...watermark }));
+      nonce += 1n;
+      probes.set(nonce, instant(clock));
+      send({ case: "probe", value: { nonce, watermarks } });
+    },
+  };
+}
+
+function unexpected(message: string): CallError {
+  return new CallError("INTERNAL", message);
+}
+
+function before({ wallMs, monotonicMs }: Instant, ms: number): Instant {
+  return { wallMs: wallMs - ms, monotonicMs: monotonicMs - ms };
+}
+
+function sessionEvent({ kind, tenant, session, generation }: Event): SessionEvent | undefined {
+  switch (kind) {
+    case EventKind.OTHER:
+      return undefined;
+    case EventKind.SESSION_CLOSED:
+      return { kind: "SessionClosed", tenant, session, generation };
+    case EventKind.SESSION_CHANGED:
+      return { kind: "SessionChanged", tenant, session, generation };
+    default:
+      return { kind: "TenantChanged", tenant };
+  }
+}
