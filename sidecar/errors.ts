@@ -19,15 +19,28 @@ export type SidecarErrorCode =
   /** Another process holds the write-ahead log's folder. */
   | "WalLocked"
   /** Sizes or limits that cannot work. */
-  | "WalMisconfigured";
+  | "WalMisconfigured"
+  /** The hub cannot be reached, or has no time: the same request is worth repeating. */
+  | "HubUnavailable"
+  /** The hub will not take it, however often it is asked. */
+  | "HubRefused"
+  /** The hub holds something else under the same key: an alarm. */
+  | "HubEquivocation";
+
+export interface SidecarErrorOptions extends ErrorOptions {
+  /** How long the hub wants to be left alone, in ms (HubUnavailable). */
+  retryAfterMs?: number | undefined;
+}
 
 /** Every error that a sidecar's own code throws; its message holds no secret and no personal data. */
 export class SidecarError extends Error {
   override readonly name = "SidecarError";
   readonly code: SidecarErrorCode;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: SidecarErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: SidecarErrorCode, message: string, options?: SidecarErrorOptions) {
     super(message, options);
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }

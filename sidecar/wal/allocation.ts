@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { deadline } from "./deadline.ts";
+import { withDeadline } from "@heauth/program";
+import { SidecarError } from "../errors.ts";
 import type { FileOperations, WalHandle } from "./file-operations.ts";
 import { encodeHeader, type WalHeader, walFileName } from "./header.ts";
 import { emptyWalFile, type WalFile } from "./wal-file.ts";
@@ -33,7 +34,7 @@ export class Allocation {
   #spare: SpareFile | undefined;
   #preparing: Promise<void> | undefined;
   #files = 0;
-  #wanted: (() => void)[] = [];
+  #wanted: PromiseWithResolvers<void>[] = [];
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -68,8 +69,11 @@ export class Allocation {
 
   /** Makes the next file ready in the background, if there is none and the quota allows one. */
   prepare(): void {
+    if (this.#files < this.#options.maxFiles) this.#prepare();
+  }
+
+  #prepare(): void {
     if (this.#closed || this.#spare !== undefined || this.#preparing !== undefined || this.#retry !== undefined) return;
-    if (this.#files >= this.#options.maxFiles) return;
     this.#preparing = this.#make()
       .then(() => this.#wake())
       .catch((error: unknown) => {
@@ -86,13 +90,15 @@ export class Allocation {
     const { folder, files, fileSize, hangMs } = this.#options;
     while (this.#spare === undefined) {
       const wanted = Promise.withResolvers<void>();
-      this.#wanted.push(wanted.resolve);
-      this.prepare();
+      this.#wanted.push(wanted);
+      // A journal's first file may go beyond the quota: without it nothing that fills the quota could ever be shipped.
+      if (header.number === 0) this.#prepare();
+      else this.prepare();
       await wanted.promise;
     }
     const { path: from, handle } = this.#spare;
     this.#spare = undefined;
-    await deadline(handle.write(encodeHeader(header), 0), hangMs, "a header's write does not return");
+    await withDeadline(hangMs, "a header's write", () => handle.write(encodeHeader(header), 0));
     const path = join(folder, walFileName(header.journal, header.number));
     await files.rename(from, path);
     await files.syncFolder(folder);
@@ -133,6 +139,7 @@ export class Allocation {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
+    for (const { reject } of this.#wanted.splice(0)) reject(new SidecarError("JournalStopped", "the log is closed"));
     await this.#preparing;
     await this.#spare?.handle.close();
   }
@@ -168,7 +175,7 @@ export class Allocation {
   }
 
   #wake(): void {
-    for (const wake of this.#wanted.splice(0)) wake();
+    for (const { resolve } of this.#wanted.splice(0)) resolve();
   }
 }
 

@@ -1,8 +1,7 @@
+import { asError, withDeadline } from "@heauth/program";
 import { SidecarError } from "../errors.ts";
 import type { Allocation } from "./allocation.ts";
 import { Batch } from "./batch.ts";
-import { deadline } from "./deadline.ts";
-import type { WalHeader } from "./header.ts";
 import type { SequencedRecord, StoredRecord } from "./stored-record.ts";
 import type { WalFile } from "./wal-file.ts";
 
@@ -13,7 +12,6 @@ export interface UnacknowledgedBatch {
 }
 
 export interface WriteAheadLogOptions {
-  header: Omit<WalHeader, "number" | "first">;
   allocation: Allocation;
   /** How long a record may wait to become durable, in ms. */
   waitMs: number;
@@ -41,18 +39,15 @@ export class WriteAheadLog {
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
   #checking = false;
+  #waitsForFile = false;
+  #closed = false;
 
-  private constructor(options: WriteAheadLogOptions, first: WalFile) {
+  /** `first` is the journal's first file, empty. */
+  constructor(options: WriteAheadLogOptions, first: WalFile) {
     this.#options = options;
     this.#files.push(first);
-    this.#pending = new Batch(options.header.salt);
+    this.#pending = new Batch(first.header.salt);
     this.#linkCheck = setInterval(() => void this.#checkLinks(), LINK_CHECK_MS).unref();
-  }
-
-  /** Begins a journal's log with its first file. */
-  static async begin(options: WriteAheadLogOptions): Promise<WriteAheadLog> {
-    const first = await options.allocation.take({ ...options.header, number: 0, first: 0 });
-    return new WriteAheadLog(options, first);
   }
 
   get files(): readonly WalFile[] {
@@ -108,8 +103,9 @@ export class WriteAheadLog {
 
   /** Waits for what is under way and stops. `discard`: all is committed at the hub, the files may go. */
   async close(discard: boolean): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#linkCheck);
-    if (this.#failure === undefined) await this.#running;
+    if (this.#failure === undefined && !this.#waitsForFile) await this.#running;
     clearTimeout(this.#waitTimer);
     for (const file of this.#files.splice(0)) {
       await (discard ? this.#options.allocation.discard(file) : file.handle.close());
@@ -136,21 +132,22 @@ export class WriteAheadLog {
   }
 
   async #nextFile(): Promise<void> {
-    const { allocation, header } = this.#options;
-    const { header: last, next } = this.#current;
-    this.#files.push(await allocation.take({ ...header, number: last.number + 1, first: next }));
+    const { header, next } = this.#current;
+    this.#waitsForFile = true;
+    this.#files.push(await this.#options.allocation.take({ ...header, number: header.number + 1, first: next }));
+    this.#waitsForFile = false;
   }
 
   async #flush(): Promise<void> {
     const batch = this.#pending;
     const timer = this.#waitTimer;
     this.#inFlight = batch;
-    this.#pending = new Batch(this.#options.header.salt, this.#free);
+    this.#pending = new Batch(this.#current.header.salt, this.#free);
     this.#free = undefined;
     const file = this.#current;
     const bytes = batch.sealed();
     try {
-      await deadline(file.handle.write(bytes, file.end), this.#options.hangMs, "a write does not return");
+      await withDeadline(this.#options.hangMs, "a write", () => file.handle.write(bytes, file.end));
     } finally {
       clearTimeout(timer);
     }
@@ -164,7 +161,7 @@ export class WriteAheadLog {
   }
 
   #fail(cause: unknown): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || this.#closed) return;
     const error = new SidecarError("WalFailed", "a file of the write-ahead log failed", { cause });
     this.#failure = error;
     clearInterval(this.#linkCheck);
@@ -174,7 +171,7 @@ export class WriteAheadLog {
       .filter(({ count }) => count > 0)
       .map((batch) => ({ records: batch.records(), batch }));
     this.#inFlight = undefined;
-    this.#pending = new Batch(this.#options.header.salt);
+    this.#pending = new Batch(this.#current.header.salt);
     this.#options.onFailed(error, unacknowledged);
   }
 
@@ -198,8 +195,4 @@ function sizeOf(batch: Batch | undefined): number {
 
 function timeOut(batch: Batch, ms: number): NodeJS.Timeout {
   return setTimeout(() => batch.fail(new SidecarError("JournalTimeout", "a record was not durable in time")), ms);
-}
-
-function asError(error: unknown): Error {
-  return Error.isError(error) ? error : new Error(String(error));
 }

@@ -1,0 +1,11 @@
+export type { HubJournals, HubSegment, JournalRegistration, JournalWatermark, RecoveredJournal } from "./hub-journals.ts";
+export {
+  type Durability,
+  type Journal,
+  type JournalInput,
+  type JournalPosition,
+  type JournalRemainder,
+  type JournalState,
+  openJournal,
+} from "./journal.ts";
+export { defaultLimits, type JournalLimits, type JournalOptions, type JournalOwner } from "./journal-options.ts";
