@@ -128,3 +128,4 @@ export type {
   VerdictCounts,
   VerifyOptions,
 } from "./verify/verdict.ts";
+export { verifyLedger } from "./verify/verify.ts";

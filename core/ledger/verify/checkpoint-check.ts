@@ -1,0 +1,102 @@
+import { LedgerError } from "../errors.ts";
+import { sameBytes } from "../hash.ts";
+import { type Checkpoint, verifyCheckpoint } from "../log/checkpoint.ts";
+import type { Context } from "./context.ts";
+import type { StoredCheckpoint } from "./source.ts";
+
+/** Holds every checkpoint against the log as it grows. Roots that are recomputed from the entries prove their consistency. */
+export class CheckpointCheck {
+  readonly #context: Context;
+  readonly #rows: AsyncIterator<StoredCheckpoint>;
+  #row: StoredCheckpoint | undefined;
+  #newest: Checkpoint | undefined;
+  #rootWrong = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.#rows = context.source.checkpoints()[Symbol.asyncIterator]();
+  }
+
+  /** The newest valid one. */
+  get newest(): Checkpoint | undefined {
+    return this.#newest;
+  }
+
+  async start(): Promise<void> {
+    await this.#advance();
+  }
+
+  async stop(): Promise<void> {
+    await this.#rows.return?.();
+  }
+
+  /** The log has this many entries now. `root` gives undefined when entries are missing before. */
+  async at(size: number, root: () => Uint8Array | undefined): Promise<void> {
+    while (this.#row !== undefined && this.#row.size <= size) {
+      const checkpoint = this.#valid(this.#row);
+      if (checkpoint !== undefined) this.#compare(checkpoint, size, root);
+      await this.#advance();
+    }
+  }
+
+  /** The log ends with this many entries: checkpoints beyond tell that some are missing. */
+  async end(size: number): Promise<void> {
+    let missing = false;
+    while (this.#row !== undefined) {
+      const checkpoint = this.#valid(this.#row);
+      if (checkpoint !== undefined) {
+        this.#newest = checkpoint;
+        if (!missing) {
+          const message = `a checkpoint signs ${checkpoint.size} entries, the log has ${size}`;
+          this.#context.report.found("LogEntryMissing", { index: size, size: checkpoint.size }, message);
+        }
+        missing = true;
+      }
+      await this.#advance();
+    }
+  }
+
+  async #advance(): Promise<void> {
+    const next = await this.#rows.next();
+    this.#row = next.done === true ? undefined : next.value;
+  }
+
+  #valid({ note, size }: StoredCheckpoint): Checkpoint | undefined {
+    const { report, pinned, tenant } = this.#context;
+    report.counts.checkpoints++;
+    try {
+      const checkpoint = verifyCheckpoint(note, pinned);
+      if (checkpoint.tenant !== tenant || checkpoint.size !== size) {
+        report.found("CheckpointInvalid", { size }, "it is another tenant's, or of another size than its row says");
+        return undefined;
+      }
+      const before = this.#newest;
+      if (before !== undefined && (checkpoint.epoch < before.epoch || !grows(before, checkpoint))) {
+        report.found("CheckpointInvalid", { size }, "it does not come after the checkpoint before it");
+        return undefined;
+      }
+      return checkpoint;
+    } catch (error) {
+      if (!(error instanceof LedgerError)) throw error;
+      report.found(error.code === "KeyInvalid" ? "KeyNotPinned" : "CheckpointInvalid", { size }, error.message);
+      return undefined;
+    }
+  }
+
+  #compare(checkpoint: Checkpoint, size: number, root: () => Uint8Array | undefined): void {
+    const since = this.#newest?.size ?? 0;
+    this.#newest = checkpoint;
+    // Once wrong, every later root is: one finding tells where it began.
+    if (this.#rootWrong || checkpoint.size !== size) return;
+    const own = root();
+    if (own === undefined || sameBytes(own, checkpoint.root)) return;
+    this.#rootWrong = true;
+    const message = `the entries ${since} to ${size - 1} are not those that the checkpoint of size ${size} signed`;
+    this.#context.report.found("LogRootMismatch", { index: since, size }, message);
+  }
+}
+
+/** Within an epoch the size grows; a new epoch may begin where the last checkpoint was. */
+function grows(before: Checkpoint, next: Checkpoint): boolean {
+  return next.epoch > before.epoch ? next.size >= before.size : next.size > before.size;
+}

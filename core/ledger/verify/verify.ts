@@ -1,0 +1,169 @@
+import { Frontier } from "../frontier.ts";
+import { sameBytes } from "../hash.ts";
+import type { PinnedKeys } from "../keys.ts";
+import { entryLeaf } from "../log/entry.ts";
+import { AnchorCheck } from "./anchor-check.ts";
+import { BlockCheck } from "./block-check.ts";
+import { CheckpointCheck } from "./checkpoint-check.ts";
+import type { Context, Standing } from "./context.ts";
+import { Damage } from "./damage.ts";
+import { ErasureBook } from "./erasure-book.ts";
+import { JournalBook } from "./journal-book.ts";
+import { KeyBook } from "./key-book.ts";
+import { Report } from "./report.ts";
+import { SegmentCheck } from "./segment-check.ts";
+import { SessionBook } from "./session-book.ts";
+import type { LedgerSource, StoredEntry, StoredRow } from "./source.ts";
+import type { Verdict, VerifyOptions } from "./verdict.ts";
+
+const DEFAULT_FINDINGS = 100;
+const PROGRESS_MS = 100;
+
+/** One pass over one tenant's ledger. */
+class Verification {
+  readonly #context: Context;
+  readonly #options: VerifyOptions;
+  readonly #keys: KeyBook;
+  readonly #journals: JournalBook;
+  readonly #sessions: SessionBook;
+  readonly #erasures: ErasureBook;
+  readonly #segments: SegmentCheck;
+  readonly #blocks: BlockCheck;
+  readonly #checkpoints: CheckpointCheck;
+  readonly #anchor: AnchorCheck;
+  readonly #log = Frontier.empty();
+  /** entries are missing, so that the log's root can't be told any more */
+  #torn = false;
+  #next = 0;
+
+  constructor(source: LedgerSource, pinned: PinnedKeys, anchor: string | undefined, options: VerifyOptions) {
+    const report = new Report(options.maxFindings ?? DEFAULT_FINDINGS);
+    const context: Context = { tenant: source.tenant, source, pinned, report, damage: new Damage() };
+    this.#context = context;
+    this.#options = options;
+    this.#keys = new KeyBook(context);
+    this.#journals = new JournalBook(context, this.#keys);
+    this.#sessions = new SessionBook(context, this.#journals);
+    this.#erasures = new ErasureBook(context);
+    this.#segments = new SegmentCheck(context, this.#journals, this.#sessions, this.#erasures);
+    this.#blocks = new BlockCheck(context, this.#journals, this.#sessions);
+    this.#checkpoints = new CheckpointCheck(context);
+    this.#anchor = new AnchorCheck(context, anchor);
+  }
+
+  async run(anchor: string | undefined): Promise<Verdict> {
+    const { source, report, pinned } = this.#context;
+    await this.#erasures.load();
+    await this.#checkpoints.start();
+    try {
+      await this.#heads();
+      await this.#readLog(await source.size());
+      await this.#checkpoints.end(this.#next);
+    } finally {
+      await this.#checkpoints.stop();
+    }
+    const newest = this.#checkpoints.newest;
+    this.#anchor.end(newest);
+    report.counts.unsealed = this.#next - Math.min(this.#next, newest?.size ?? 0);
+    for await (const row of source.unsealed()) {
+      report.counts.unsealed++;
+      await this.#take(row, { index: undefined, asLogged: undefined });
+    }
+    this.#missingSegments();
+    this.#erasures.end();
+    const pending = this.#sessions.end(this.#options.maxFindings ?? DEFAULT_FINDINGS);
+    report.counts.openJournals = this.#journals.openCount;
+    const operator = [...pinned.values()].some(({ program }) => program === "operator");
+    const problem =
+      this.#anchor.problem ??
+      (operator ? undefined : "no key of the operator is pinned: checkpoints can't be checked") ??
+      (anchor === undefined && this.#options.requireAnchor === true ? "there is no anchor" : undefined);
+    return {
+      status: report.counts.findings > 0 ? "Tampered" : problem === undefined ? "Intact" : "Unchecked",
+      problem,
+      anchor: this.#anchor.state,
+      incomplete: report.gaps,
+      pending,
+      findings: report.findings,
+      counts: report.counts,
+    };
+  }
+
+  async #readLog(of: number): Promise<void> {
+    const { source, report } = this.#context;
+    let told = performance.now();
+    for await (const entry of source.entries()) {
+      await this.#entry(entry);
+      report.counts.entries++;
+      if (performance.now() - told < PROGRESS_MS) continue;
+      told = performance.now();
+      this.#options.progress?.({ entries: report.counts.entries, of, records: report.counts.records });
+    }
+    this.#options.progress?.({ entries: report.counts.entries, of, records: report.counts.records });
+  }
+
+  async #entry({ index, leaf, row }: StoredEntry): Promise<void> {
+    const { report } = this.#context;
+    if (index < this.#next) {
+      report.found("Duplicate", { index }, "the log has this index twice");
+      return;
+    }
+    if (index > this.#next) {
+      this.#torn = true;
+      const range = index - 1 > this.#next ? ` to ${index - 1}` : "";
+      report.found("LogEntryMissing", { index: this.#next }, `log entry ${this.#next}${range} is missing`);
+    }
+    // The stored leaf goes on: if only the row was changed, the root still holds, and the place is exactly this one.
+    this.#log.append(leaf);
+    this.#next = index + 1;
+    if (row === undefined) {
+      report.found("LogEntryMissing", { index }, "the row that the log tells of is not there");
+    } else {
+      await this.#take(row, { index, asLogged: sameBytes(entryLeaf(row), leaf) });
+    }
+    await this.#heads();
+  }
+
+  async #heads(): Promise<void> {
+    const root = (): Uint8Array | undefined => (this.#torn ? undefined : this.#log.root());
+    await this.#checkpoints.at(this.#next, root);
+    this.#anchor.at(this.#next, root);
+  }
+
+  async #take(row: StoredRow, standing: Standing): Promise<void> {
+    switch (row.kind) {
+      case "registration":
+        return this.#journals.take(row, standing);
+      case "segment":
+        return await this.#segments.take(row, standing);
+      case "block":
+        return await this.#blocks.take(row, standing);
+      case "key":
+        return this.#keys.take(row, standing);
+    }
+  }
+
+  #missingSegments(): void {
+    for (const [journal, numbers] of this.#journals.missing()) {
+      for (const number of numbers) {
+        this.#context.report.found("NumberGap", { journal, number }, "the segment is missing");
+      }
+    }
+  }
+}
+
+/**
+ * Checks one tenant's whole ledger, in one pass, in memory that is bounded by its open sessions and journals.
+ *
+ * @param pinned program keys from outside the database; retired ones too, for what they signed
+ * @param anchor a checkpoint (signed note) that was kept outside the database
+ * @throws only what the source throws: a ledger that can't be read has no verdict
+ */
+export async function verifyLedger(
+  source: LedgerSource,
+  pinned: PinnedKeys,
+  anchor?: string,
+  options: VerifyOptions = {},
+): Promise<Verdict> {
+  return await new Verification(source, pinned, anchor, options).run(anchor);
+}
