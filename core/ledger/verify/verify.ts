@@ -80,7 +80,7 @@ class Verification {
       (anchor === undefined && this.#options.requireAnchor === true ? "there is no anchor" : undefined);
     return {
       status: report.counts.findings > 0 ? "Tampered" : problem === undefined ? "Intact" : "Unchecked",
-      problem,
+      ...(problem === undefined ? {} : { problem }),
       anchor: this.#anchor.state,
       incomplete: report.gaps,
       pending,
