@@ -15,11 +15,14 @@ export type StoreErrorCode =
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
+  /** Of `AlreadyExists`: which value is taken. */
+  readonly field: "name" | "login" | "email" | undefined;
 
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions & { field?: "name" | "login" | "email" }) {
     super(message, options);
     this.name = "StoreError";
     this.code = code;
+    this.field = options?.field;
   }
 }
 
@@ -30,8 +33,8 @@ export function violates(error: unknown, constraint: string): boolean {
 
 // Appendix A of PostgreSQL's manual: admin_shutdown, crash_shutdown, cannot_connect_now, query_canceled (statement timeout),
 // lock_not_available, idle_in_transaction_session_timeout, too_many_connections, read_only_sql_transaction (a standby after a
-// failover), serialization_failure, deadlock_detected, out of disk, memory.
-const UNAVAILABLE = /^(08...|57P0[1-5]|57014|55P03|25P03|53...|25006|40001|40P01|58...)$/;
+// failover), object_not_in_prerequisite_state (no WAL position on a standby), serialization_failure, deadlock_detected, out of disk, memory.
+const UNAVAILABLE = /^(08...|57P0[1-5]|57014|55P03|25P03|53...|25006|55000|40001|40P01|58...)$/;
 const DISCONNECTED = /^(E[A-Z]{3,}|ERR_STREAM_.*|ERR_SOCKET_.*)$/;
 const DRIVER =
   /^(timeout exceeded when trying to connect|Connection terminated|Query read timeout|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after|The server does not support|Client network socket disconnected)/;

@@ -1,6 +1,63 @@
 export * from "./alerts/index.ts";
 export { type Database, type DatabaseOptions, openDatabase, type ProgramRole } from "./database.ts";
+export { deleteUser } from "./delete-user.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export * from "./ledger/index.ts";
+export { dropOldLoginAttempts, giveBackLoginAttempt, type LoginAttempt, takeLoginAttempt } from "./login-failures.ts";
 export { ensureDatabase, migrate, migrateDown } from "./migrate.ts";
+export {
+  emit,
+  emitAll,
+  OUTBOX_CHANNEL,
+  type OutboxCursor,
+  type OutboxDraft,
+  type OutboxEvent,
+  type OutboxKind,
+  outboxHeads,
+  readOutboxSince,
+} from "./outbox.ts";
+export {
+  deletePolicy,
+  type PolicyName,
+  policiesNamed,
+  policiesOf,
+  putPolicy,
+  type StoredPolicy,
+} from "./policies.ts";
+export { notePolicyAck, type PolicyAck, policyAcks } from "./policy-acks.ts";
+export { primaryId } from "./primary.ts";
+export type { Recorder } from "./recorder.ts";
+export { type TimedOutSession, timedOutSessions } from "./sessions/expire.ts";
+export { type StoredSessionKey, sessionKey } from "./sessions/key.ts";
+export { type OpenSession, openSessionsOf } from "./sessions/list.ts";
+export { lookUpSessions, type SessionFinding, type SessionState } from "./sessions/lookup.ts";
+export { type NewSession, openSession, type SessionLimits } from "./sessions/open.ts";
+export { type Refreshed, type RefreshOutcome, type RefreshRequest, refreshSession } from "./sessions/refresh.ts";
+export { type Revocation, revokeSessions } from "./sessions/revoke.ts";
+export { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
+export {
+  changeTenantSettings,
+  createTenant,
+  listTenants,
+  type ManagedBy,
+  markTenantDeleted,
+  registerTenant,
+  setTenantPasswordHash,
+  type Tenant,
+  type TenantAccount,
+  tenantAccount,
+  tenantById,
+  tenantByName,
+} from "./tenants.ts";
 export type { Tx } from "./transaction.ts";
+export { addRoles, setRoles } from "./user-roles.ts";
+export {
+  createUser,
+  listUsers,
+  type NewUser,
+  rehashPassword,
+  type User,
+  type UserQuery,
+  userByLogin,
+  userForLogin,
+} from "./users.ts";

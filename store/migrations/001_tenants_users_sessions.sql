@@ -25,6 +25,14 @@ CREATE FUNCTION current_tenant() RETURNS uuid LANGUAGE sql STABLE
 CREATE FUNCTION at(micros bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
   RETURN timestamptz 'epoch' + micros * interval '1 microsecond';
 
+-- Written uses of a session lag behind its real ones by at most that: a minute, or a tenth of a shorter idle timeout.
+CREATE FUNCTION use_lag(settings jsonb) RETURNS interval LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+  RETURN least(interval '1 minute', (settings -> 'sessions' ->> 'idleTimeoutMs')::bigint * interval '0.1 ms');
+
+-- For how long a session has been idle for sure.
+CREATE FUNCTION idle_time(last_seen_at timestamptz, settings jsonb) RETURNS interval LANGUAGE sql STABLE STRICT PARALLEL SAFE
+  RETURN greatest(statement_timestamp() - last_seen_at - heauth.use_lag(settings), interval '0');
+
 CREATE TABLE tenant (
   id            uuid PRIMARY KEY,
   name          text NOT NULL UNIQUE,
@@ -116,6 +124,7 @@ CREATE TABLE session (
 );
 CREATE INDEX session_open_by_user ON session (tenant_id, user_id, opened_at) WHERE closed_at IS NULL;
 CREATE INDEX session_open_by_expiry ON session (tenant_id, expires_at) WHERE closed_at IS NULL;
+CREATE INDEX session_open_by_use ON session (tenant_id, last_seen_at) WHERE closed_at IS NULL;
 
 -- Deleting the row revokes the session: nothing can sign for it any more.
 CREATE TABLE session_key (

@@ -42,7 +42,8 @@ CREATE POLICY audited_tenant ON tenant FOR SELECT TO heauth_auditor USING (id = 
 CREATE POLICY own_login ON auditor FOR SELECT TO heauth_auditor USING (login = current_user);
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA heauth FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION current_tenant(), at(bigint) TO heauth_identity, heauth_hub, heauth_operator;
+GRANT EXECUTE ON FUNCTION current_tenant(), at(bigint), use_lag(jsonb), idle_time(timestamptz, jsonb)
+  TO heauth_identity, heauth_hub, heauth_operator;
 GRANT EXECUTE ON FUNCTION audited_tenant() TO heauth_auditor;
 
 -- The ledger: whoever writes records. Nobody gets UPDATE or DELETE on what it is made of.

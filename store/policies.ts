@@ -1,0 +1,99 @@
+import { StoreError, violates } from "./errors.ts";
+import { emit } from "./outbox.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Tx } from "./transaction.ts";
+
+export type PolicyName = { namespace: string; name: string };
+
+/** A policy in force. `compiled`: canonical JSON; `digest`: `sha256:<hex>` of it. */
+export type StoredPolicy = PolicyName & { tenantId: string; digest: string; compiled: Buffer };
+
+type Row = { tenant_id: string; namespace: string; name: string; digest: string; compiled: Buffer };
+
+const COLUMNS = "tenant_id, namespace, name, digest, compiled";
+
+/**
+ * Puts a policy in force: row, record `policy.put` and event in one transaction. The same digest changes nothing. A policy's tenant
+ * never changes: delete it first.
+ *
+ * @returns whether anything changed
+ * @throws StoreError `AlreadyExists` when another tenant has a policy of that name
+ */
+export async function putPolicy(tx: Tx, recorder: Recorder, policy: StoredPolicy): Promise<boolean> {
+  const { tenantId, namespace, name, digest, compiled } = policy;
+  const [stored] = await tx.query<{ tenant_id: string; digest: string }>(
+    "SELECT tenant_id, digest FROM heauth.policy WHERE namespace = $1 AND name = $2 FOR UPDATE",
+    [namespace, name],
+  );
+  if (stored && stored.tenant_id !== tenantId) throw taken(policy);
+  if (stored?.digest === digest) return false;
+  await tx
+    .query(
+      `INSERT INTO heauth.policy (tenant_id, namespace, name, digest, compiled) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (tenant_id, namespace, name)
+       DO UPDATE SET digest = excluded.digest, compiled = excluded.compiled, updated_at = now()`,
+      [tenantId, namespace, name, digest, compiled],
+    )
+    .catch((error: unknown) => {
+      throw violates(error, "policy_namespace_name_key") ? taken(policy) : error;
+    });
+  await tell(tx, recorder, "policy.put", policy);
+  return true;
+}
+
+/**
+ * Takes a policy out of force; its pods then deny.
+ *
+ * @returns false when there was none
+ */
+export async function deletePolicy(tx: Tx, recorder: Recorder, { namespace, name }: PolicyName): Promise<boolean> {
+  const [row] = await tx.query<Row>(
+    `DELETE FROM heauth.policy WHERE namespace = $1 AND name = $2 RETURNING ${COLUMNS}`,
+    [namespace, name],
+  );
+  if (!row) return false;
+  await tx.query("DELETE FROM heauth.policy_ack WHERE tenant_id = $1 AND namespace = $2 AND name = $3", [
+    row.tenant_id,
+    namespace,
+    name,
+  ]);
+  await tell(tx, recorder, "policy.delete", policyOf(row));
+  return true;
+}
+
+/** Those of the named policies that are in force. */
+export async function policiesNamed(tx: Tx, names: readonly PolicyName[]): Promise<StoredPolicy[]> {
+  const rows = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM heauth.policy
+      WHERE (namespace, name) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY namespace, name`,
+    [names.map(({ namespace }) => namespace), names.map(({ name }) => name)],
+  );
+  return rows.map(policyOf);
+}
+
+/** The tenant's policies in force. */
+export async function policiesOf(tx: Tx, tenantId: string): Promise<StoredPolicy[]> {
+  const rows = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM heauth.policy WHERE tenant_id = $1 ORDER BY namespace, name`,
+    [tenantId],
+  );
+  return rows.map(policyOf);
+}
+
+async function tell(
+  tx: Tx,
+  recorder: Recorder,
+  type: "policy.put" | "policy.delete",
+  { tenantId, namespace, name, digest }: StoredPolicy,
+): Promise<void> {
+  await recorder.append(tx, tenantId, [{ type, policy: digest, private: { details: { namespace, name } } }]);
+  await emit(tx, tenantId, { kind: "policy.changed" });
+}
+
+function taken({ namespace, name }: PolicyName): StoreError {
+  return new StoreError("AlreadyExists", `${namespace}/${name} is another tenant's policy`, { field: "name" });
+}
+
+function policyOf({ tenant_id, ...row }: Row): StoredPolicy {
+  return { tenantId: tenant_id, ...row };
+}

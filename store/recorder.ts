@@ -1,0 +1,4 @@
+import type { LedgerWriter } from "./ledger/index.ts";
+
+/** Who writes a program's own records; a transaction that is a rule writes them through it. */
+export type Recorder = Pick<LedgerWriter, "append">;
