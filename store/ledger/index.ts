@@ -1,6 +1,31 @@
+export { amendBlock, blocksToAmend, blocksToClose, closeBlock, type SessionName } from "./blocks.ts";
 export { LedgerStoreError, type LedgerStoreErrorCode } from "./errors.ts";
 export { insertSegments } from "./ingest.ts";
-export { noteWatermark, readJournalHead, type StoredJournalHead } from "./journals.ts";
+export { journalOwner, noteWatermark, readJournalHead, type StoredJournalHead } from "./journals.ts";
+export { insertKeyChange, readKeyChanges } from "./key-changes.ts";
+export {
+  appendEntries,
+  beginLog,
+  type EntryName,
+  FIRST_EPOCH,
+  insertCheckpoint,
+  type LogHead,
+  readCheckpoint,
+  readLeaves,
+  readLogHead,
+  setHalted,
+} from "./log.ts";
 export type { IncomingSegment } from "./open-segment.ts";
 export { type RecoveredJournal, type RegisteredJournal, registerJournal } from "./register.ts";
+export {
+  type NamedTenant,
+  type QueuedItem,
+  readSealQueue,
+  removeQueued,
+  sealedBlockHeader,
+  sealedRegistration,
+  sealedSegmentHeader,
+  tenantsWithLog,
+  tenantsWithQueue,
+} from "./seal-queue.ts";
 export { LedgerWriter, type LedgerWriterOptions, type RecordDraft } from "./writer.ts";

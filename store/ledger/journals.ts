@@ -97,3 +97,16 @@ export async function lastLeaves(
   );
   return new Map(rows.map(({ session_id, leaf }) => [session_id, leaf]));
 }
+
+/** Whose journal it is; undefined when the tenant has none of that name. Never changes. */
+export async function journalOwner(
+  tx: Tx,
+  tenantId: string,
+  journalId: string,
+): Promise<{ program: string; pod: string | null } | undefined> {
+  const [row] = await tx.query<{ program: string; pod: string | null }>(
+    "SELECT program, pod FROM journal WHERE tenant_id = $1 AND id = $2",
+    [tenantId, journalId],
+  );
+  return row;
+}
