@@ -1,5 +1,7 @@
 export type OperatorErrorCode =
   | "TenantNameInvalid"
+  /** The folder of resources is not there, or may not be read. */
+  | "FolderUnreadable"
   /** A webhook did not take a message: a status other than 2xx, a redirect, no answer in time. */
   | "DeliveryFailed"
   /** A secret that a resource refers to is not there, or can't be used. */

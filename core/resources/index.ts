@@ -1,5 +1,6 @@
 export { type AuthPolicy, type AuthPolicyInput, authPolicySchema } from "./auth-policy.ts";
 export { milliseconds } from "./duration.ts";
+export { audience, label, roleName } from "./fields.ts";
 export { authPolicyNotBuilt, type NotBuilt, tenantNotBuilt } from "./not-built.ts";
 export { describeProblem, type FieldProblem, type FieldProblemCode, fieldProblem } from "./problem.ts";
 export { defaultTenantSettings, type TenantSettings, tenantSettings, tenantSettingsSchema } from "./settings.ts";

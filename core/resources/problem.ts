@@ -3,6 +3,8 @@ export interface FieldProblem {
   readonly code: FieldProblemCode;
   /** `spec.rules[2].when`; empty for the document itself. */
   readonly field: string;
+  /** The same, part by part. */
+  readonly path: readonly (string | number)[];
   /** The value found, short; absent where there is none. */
   readonly value?: string;
   /** What is expected, for the person who wrote it. */
@@ -33,16 +35,17 @@ export function fieldProblem(
   expected: string,
 ): FieldProblem {
   const value = shortValue(found);
-  return { code, field: fieldName(path), ...(value === undefined ? {} : { value }), expected };
+  const parts = path.map((part) => (typeof part === "number" ? part : String(part)));
+  return { code, field: fieldName(parts), path: parts, ...(value === undefined ? {} : { value }), expected };
 }
 
 /** Writes a path the way Kubernetes does. */
-function fieldName(path: readonly PropertyKey[]): string {
+function fieldName(path: readonly (string | number)[]): string {
   let name = "";
   for (const part of path) {
     if (typeof part === "number") name += `[${part}]`;
-    else if (/^[A-Za-z][A-Za-z0-9]*$/.test(String(part))) name += name === "" ? String(part) : `.${String(part)}`;
-    else name += `[${JSON.stringify(String(part))}]`;
+    else if (/^[A-Za-z][A-Za-z0-9]*$/.test(part)) name += name === "" ? part : `.${part}`;
+    else name += `[${JSON.stringify(part)}]`;
   }
   return name;
 }

@@ -246,7 +246,13 @@ describe("AuthPolicy", () => {
     const old = validateResource(authPolicy);
     if (!old.ok) throw new Error("the older version is valid");
     expect(problems(changed(authPolicy, "spec.tenantRef.name", "globex"), { old: old.resource })).toEqual([
-      { code: "Forbidden", field: "spec.tenantRef.name", value: '"globex"', expected: "the same tenant as before" },
+      {
+        code: "Forbidden",
+        field: "spec.tenantRef.name",
+        path: ["spec", "tenantRef", "name"],
+        value: '"globex"',
+        expected: "the same tenant as before",
+      },
     ]);
   });
 });

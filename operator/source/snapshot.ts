@@ -1,0 +1,116 @@
+import {
+  type AuthPolicy,
+  type FieldProblem,
+  fieldProblem,
+  type Tenant,
+  validateResource,
+} from "@heauth/core/resources";
+import { readSecretDocument, type Secret } from "./secret.ts";
+import type { Observed, SourceProblem } from "./source.ts";
+import { parseYamlDocuments, type SourceDocument } from "./yaml-documents.ts";
+
+/** What a folder's files say, together with what stays in force of what they said before. */
+export interface Snapshot {
+  /** By `<kind>/<namespace>/<name>`. */
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** Everything that is wrong, by file. */
+  readonly problems: readonly SourceProblem[];
+}
+
+export interface Entry extends Observed<Tenant | AuthPolicy | Secret> {
+  readonly files: readonly string[];
+}
+
+/** A file's text, or why it can't be read. */
+export type FileContent = { readonly text: string } | { readonly unreadable: string };
+
+export const emptySnapshot: Snapshot = { entries: new Map(), problems: [] };
+
+/**
+ * Reads a folder's files.
+ * - A document that is not valid keeps its last good version in force.
+ * - A file that can't be read, or has a document that does not say what it is, takes nothing away.
+ * - The same resource twice is in force as it was before the second one came.
+ */
+export function takeSnapshot(files: ReadonlyMap<string, FileContent>, previous: Snapshot): Snapshot {
+  const documents = new Map<string, SourceDocument[]>();
+  const broken = new Map<string, SourceProblem[]>();
+  for (const [file, content] of files) {
+    const { named, problems } = readFile(file, content);
+    if (problems.length > 0) broken.set(file, problems);
+    for (const { key, document } of named) documents.set(key, [...(documents.get(key) ?? []), document]);
+  }
+
+  const entries = new Map<string, Entry>();
+  for (const [key, written] of documents) entries.set(key, entryOf(written, previous.entries.get(key)));
+  for (const [key, entry] of previous.entries) {
+    const problems = entry.files.flatMap((file) => broken.get(file) ?? []);
+    if (!entries.has(key) && problems.length > 0) entries.set(key, { ...entry, problems });
+  }
+  const problems = new Set([...broken.values(), ...[...entries.values()].map((entry) => entry.problems)].flat());
+  return { entries, problems: [...problems] };
+}
+
+interface ReadFile {
+  readonly named: readonly { readonly key: string; readonly document: SourceDocument }[];
+  readonly problems: SourceProblem[];
+}
+
+function readFile(file: string, content: FileContent): ReadFile {
+  if ("unreadable" in content) {
+    return { named: [], problems: [{ ...fieldProblem("Invalid", [], undefined, content.unreadable), file }] };
+  }
+  const parsed = parseYamlDocuments(file, content.text);
+  if (!parsed.ok) return { named: [], problems: [...parsed.problems] };
+  const named: { key: string; document: SourceDocument }[] = [];
+  const problems: SourceProblem[] = [];
+  for (const document of parsed.documents) {
+    const key = keyOf(document.value);
+    if (typeof key === "string") named.push({ key, document });
+    else problems.push(located(key, document));
+  }
+  return { named, problems };
+}
+
+/** Which resource a document is of, or what keeps it from saying so. */
+function keyOf(value: unknown): string | FieldProblem {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return fieldProblem("Invalid", [], undefined, "an object with apiVersion, kind, metadata");
+  }
+  const { kind, metadata } = value as Record<string, unknown>;
+  if (kind !== "Tenant" && kind !== "AuthPolicy" && kind !== "Secret") {
+    return fieldProblem(kind === undefined ? "Required" : "Invalid", ["kind"], kind, "Tenant, AuthPolicy or Secret");
+  }
+  const { name, namespace = "" } = (metadata ?? {}) as Record<string, unknown>;
+  if (typeof name !== "string" || !name || name.includes("/")) {
+    return fieldProblem(name === undefined ? "Required" : "Invalid", ["metadata", "name"], name, "a name");
+  }
+  if (typeof namespace !== "string" || namespace.includes("/")) {
+    return fieldProblem("Invalid", ["metadata", "namespace"], namespace, "a namespace's name");
+  }
+  return `${kind}/${kind === "AuthPolicy" ? namespace : ""}/${name}`;
+}
+
+function entryOf(written: readonly SourceDocument[], before: Entry | undefined): Entry {
+  const files = [...new Set(written.map(({ file }) => file))];
+  const [document] = written;
+  if (document === undefined || written.length > 1) {
+    const places = written.map((each) => `${each.file}:${each.lineOf([])}`).join(" and ");
+    const problems = written.map((each) =>
+      located(fieldProblem("Duplicate", ["metadata", "name"], undefined, `one document, not ${places}`), each),
+    );
+    return { files, inForce: before?.inForce, problems };
+  }
+  const read = readDocument(document.value, before?.inForce);
+  if (read.ok) return { files, inForce: read.resource, problems: [] };
+  return { files, inForce: before?.inForce, problems: read.problems.map((each) => located(each, document)) };
+}
+
+function readDocument(value: unknown, inForce: Entry["inForce"]) {
+  if ((value as { kind?: unknown }).kind === "Secret") return readSecretDocument(value);
+  return validateResource(value, inForce !== undefined && "kind" in inForce ? { old: inForce } : {});
+}
+
+function located(problem: FieldProblem, document: SourceDocument): SourceProblem {
+  return { ...problem, file: document.file, line: document.lineOf(problem.path) };
+}
