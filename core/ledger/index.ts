@@ -101,6 +101,7 @@ export {
   sealSegment,
   verifySegmentSignature,
 } from "./segment.ts";
+export { type PartRecord, sessionParts } from "./session-parts.ts";
 export { type SessionStatement, type SignedStatement, verifyStatement } from "./statement.ts";
 export { rootAt, treeHash } from "./tree.ts";
 export type {
