@@ -142,7 +142,7 @@ async function noteLate(tx: Tx, tenantId: string, late: readonly [string, Activi
 }
 
 /**
- * A session's last use is written when it is older than a minute, or than a tenth of the idle timeout where that is less. A
+ * A session's last use is written when it lags by `use_lag`: a minute, or a tenth of the idle timeout where that is less. A
  * session that somebody else has locked is left alone: it is being closed, or another segment is telling the same.
  */
 async function touchSessions(tx: Tx, tenantId: string, sessions: readonly [string, Activity][]): Promise<void> {
@@ -156,8 +156,7 @@ async function touchSessions(tx: Tx, tenantId: string, sessions: readonly [strin
        SELECT session.id, news.used_at FROM news
          JOIN session ON session.tenant_id = $1 AND session.id = news.session_id
          JOIN tenant ON tenant.id = $1
-        WHERE session.closed_at IS NULL AND session.last_seen_at <= news.used_at -
-              least(interval '1 minute', (tenant.settings->'sessions'->>'idleTimeoutMs')::bigint * interval '0.1 ms')
+        WHERE session.closed_at IS NULL AND session.last_seen_at <= news.used_at - heauth.use_lag(tenant.settings)
           FOR NO KEY UPDATE OF session SKIP LOCKED
      )
      UPDATE session SET last_seen_at = stale.used_at FROM stale WHERE session.tenant_id = $1 AND session.id = stale.id`,

@@ -28,4 +28,5 @@ export {
   tenantsWithLog,
   tenantsWithQueue,
 } from "./seal-queue.ts";
+export { LedgerReader } from "./source.ts";
 export { LedgerWriter, type LedgerWriterOptions, type RecordDraft } from "./writer.ts";

@@ -52,6 +52,7 @@ CREATE TABLE segment_session (
   PRIMARY KEY (tenant_id, session_id, journal_id, number),
   FOREIGN KEY (tenant_id, journal_id, number) REFERENCES segment
 );
+CREATE INDEX segment_session_of_segment ON segment_session (tenant_id, journal_id, number);
 
 CREATE TABLE active_block (
   tenant_id      uuid NOT NULL,
