@@ -38,7 +38,10 @@ export function parseProtect(value: string): Protected {
   const match = /^([^/=]+)\/([^/=]+)=([^,]+),(.+)$/.exec(value);
   const [namespace = "", policy = "", listen = "", upstream = ""] = match?.slice(1) ?? [];
   if (!NAME.test(namespace) || !NAME.test(policy)) {
-    throw new CliError("InvalidOption", `--protect: "${value}" is not NAMESPACE/POLICY=HOST:PORT,UPSTREAM_URL, ${form}`);
+    throw new CliError(
+      "InvalidOption",
+      `--protect: "${value}" is not NAMESPACE/POLICY=HOST:PORT,UPSTREAM_URL, ${form}`,
+    );
   }
   const url = URL.parse(upstream);
   if (url?.protocol !== "http:" || url.pathname !== "/" || url.search || url.username) {

@@ -115,6 +115,8 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(pc.red(error instanceof Difference ? error.message : String(Error.isError(error) ? error.stack : error)));
+  console.error(
+    pc.red(error instanceof Difference ? error.message : String(Error.isError(error) ? error.stack : error)),
+  );
   process.exitCode = 1;
 }

@@ -1,9 +1,15 @@
-export type { HubJournals, HubSegment, JournalRegistration, JournalWatermark, RecoveredJournal } from "./hub-journals.ts";
+export type {
+  HubJournals,
+  HubSegment,
+  JournalRegistration,
+  JournalWatermark,
+  RecoveredJournal,
+} from "./hub-journals.ts";
 export {
   type Durability,
   type Journal,
   type JournalInput,
-  type JournalPosition,
+  type JournalProgress,
   type JournalRemainder,
   type JournalState,
   openJournal,

@@ -14,11 +14,13 @@ import { Shipper } from "./shipper.ts";
 /** What a writer waits for: the disk, the hub's commit, or nothing. */
 export type Durability = "Local" | "Database" | "BestEffort";
 
-/** A place between two records of a journal. */
-export interface JournalPosition {
+/** How far the journal that takes records now has come. */
+export interface JournalProgress {
   journal: string;
-  /** Seq of the record behind it. */
-  seq: number;
+  /** Seq of the record that comes next. */
+  nextSeq: number;
+  /** Every record below it is committed at the hub. */
+  committedSeq: number;
 }
 
 export interface JournalState {
@@ -110,15 +112,10 @@ export class Journal {
     return { id };
   }
 
-  /** Behind the last record written; undefined before the journal is open. */
-  position(): JournalPosition | undefined {
-    return this.#live && { journal: this.#live.id, seq: this.#live.next };
-  }
-
-  /** Whether the hub has committed every record before the position. */
-  isCommitted({ journal, seq }: JournalPosition): boolean {
-    const live = [...this.#journals].find(({ id }) => id === journal);
-    return live === undefined || live.committed >= seq; // a journal is forgotten only when all of it is committed
+  /** Undefined before the journal is open. */
+  progress(): JournalProgress | undefined {
+    const live = this.#live;
+    return live && { journal: live.id, nextSeq: live.next, committedSeq: live.committed };
   }
 
   get state(): JournalState {

@@ -30,20 +30,25 @@ export async function ledgerSteps(stage: Stage, session: string): Promise<void> 
     const verdict = { 0: "intact", 1: "tampered", 2: "could not check" }[Number(code)] ?? "failed";
     compare(expected, `exit ${code} (${verdict})`);
     note(output);
-    if (place !== undefined) compare(`names ${place}`, output.includes(place) ? `names ${place}` : "names another place");
+    if (place !== undefined)
+      compare(`names ${place}`, output.includes(place) ? `names ${place}` : "names another place");
   }
 }
 
 async function showBlock(database: pg.Client, session: string): Promise<void> {
   request(`SELECT … FROM audit_closed_block, audit_record WHERE session_id = '${session}'`);
   const block = await closedBlock(database, session);
-  note(`block ${block["number"]}: ${block["reason"]}, ${block["actions"]} actions, ${block["opened_at"]} to ${block["closed_at"]}`);
+  note(
+    `block ${block["number"]}: ${block["reason"]}, ${block["actions"]} actions, ${block["opened_at"]} to ${block["closed_at"]}`,
+  );
   const records = await database.query(
     "SELECT * FROM audit_record WHERE session_id = $1 AND type = 'decision' ORDER BY at",
     [session],
   );
   for (const row of records.rows)
-    note(`${row.at.toISOString()}  ${row.decision}  ${row.action ?? row.rule ?? "-"}  ${row.method} ${row.path}  ${row.reason ?? ""}`);
+    note(
+      `${row.at.toISOString()}  ${row.decision}  ${row.action ?? row.rule ?? "-"}  ${row.method} ${row.path}  ${row.reason ?? ""}`,
+    );
   compare("closed by LoggedOut", `closed by ${block["reason"]}`);
   const actions = records.rows.map((row) => `${row.action} ${row.decision}`);
   const both = actions.includes("patient.read Allow") && actions.includes("patient.write Deny");

@@ -26,6 +26,8 @@ export function note(text: string): void {
 export function compare(expected: string, came: string, details = ""): void {
   const same = expected === came;
   console.log(`   ${pc.dim("expected")} ${expected}`);
-  console.log(`   ${pc.dim("came    ")} ${same ? pc.green(`${came} ✔`) : pc.red(`${came} ✘`)}${details && ` ${pc.dim(details)}`}`);
+  console.log(
+    `   ${pc.dim("came    ")} ${same ? pc.green(`${came} ✔`) : pc.red(`${came} ✘`)}${details && ` ${pc.dim(details)}`}`,
+  );
   if (!same) throw new Difference(`step ${number}: expected ${expected}, came ${came}`);
 }

@@ -1,0 +1,91 @@
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import {
+  KeyError,
+  newProgramKeyFile,
+  newServerSecretsFile,
+  type ProgramKey,
+  parseProgramKeyFile,
+  parseServerSecretsFile,
+  type ServerSecrets,
+} from "@heauth/core/keys";
+import { formatPinnedKeys, type KeyProgram, parsePinnedKeys, pinnedKey, pinnedKeys } from "@heauth/core/ledger";
+import { CliError } from "../errors.ts";
+import type { DataFolder } from "./folder.ts";
+
+export interface Keys {
+  readonly programs: Readonly<Record<KeyProgram, ProgramKey>>;
+  readonly serverSecrets: ServerSecrets;
+}
+
+/**
+ * Reads the keys, makes those that are not there yet, and writes the public halves to `ledger-keys.json`.
+ * @throws CliError KeyFile, naming the file
+ */
+export async function openKeys(folder: DataFolder): Promise<Keys> {
+  const read = <T>(name: string, make: () => string, parse: (text: string) => T) =>
+    readOrMake(join(folder.keys, name), make, parse);
+  const program = (name: KeyProgram) =>
+    read(
+      `${name}.json`,
+      () => newProgramKeyFile(name),
+      (text) => parseProgramKeyFile(text, name),
+    );
+  const programs = {
+    identity: await program("identity"),
+    hub: await program("hub"),
+    operator: await program("operator"),
+    cli: await program("cli"),
+  };
+  const serverSecrets = await read("server-secrets.json", newServerSecretsFile, parseServerSecretsFile);
+  await pin(folder.ledgerKeys, Object.values(programs));
+  return { programs, serverSecrets };
+}
+
+/** Keys that were pinned before stay: what they signed must verify for as long as it is kept. */
+async function pin(file: string, keys: readonly ProgramKey[]): Promise<void> {
+  const present = keys.map((key) => pinnedKey(key.program, key.publicKey));
+  const text = await readIfThere(file);
+  const before = text === undefined ? [] : parsePinnedKeys(text).values();
+  const now = formatPinnedKeys(pinnedKeys([...before, ...present]));
+  if (now !== text) await writeDurably(file, now, 0o644);
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  });
+}
+
+async function readOrMake<T>(file: string, make: () => string, parse: (text: string) => T): Promise<T> {
+  try {
+    const text = await readIfThere(file);
+    if (text !== undefined) return parse(text);
+    const made = make();
+    await writeDurably(file, made, 0o600);
+    return parse(made);
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    throw new CliError("KeyFile", `${file}: ${error.message}`);
+  }
+}
+
+/** Whole or not at all, and still there after a power cut: a key that was used and then lost would make the ledger unverifiable. */
+export async function writeDurably(file: string, text: string, mode: number): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = await open(`${file}.new`, "w", mode);
+  try {
+    await draft.writeFile(text);
+    await draft.sync();
+  } finally {
+    await draft.close();
+  }
+  await rename(`${file}.new`, file);
+  const folder = await open(dirname(file), "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,75 @@
+import type { ServerResponse } from "node:http";
+import { type Decision, reasons } from "@heauth/core/policy";
+import { ACCESS_COOKIE, REFRESH_COOKIE } from "@heauth/core/tokens";
+import { problem, problemContentType } from "@heauth/program";
+import type { CheckAnswer, CheckRequest } from "../authorize.ts";
+
+/**
+ * Envoy takes any 5xx of an authoriser as a failure and drops its body; the bootstrap turns this status into 503 and keeps body and
+ * headers (`local_reply_config`).
+ */
+const UNAVAILABLE = 477;
+
+/** Answers Envoy: 200 with what to change on the way to the app, or what the client is to be told. */
+export function sendCheckAnswer(response: ServerResponse, request: CheckRequest, answer: CheckAnswer): void {
+  if (answer.decision.effect === "Allow") sendAllowed(response, request, answer);
+  else sendDenied(response, answer);
+}
+
+function sendAllowed(response: ServerResponse, { credentials }: CheckRequest, { decision }: CheckAnswer): void {
+  const headers: Record<string, string> = { ...decision.setHeaders };
+  const remove = [...decision.removeHeaders];
+  if (!decision.forwardCredential) remove.push("authorization");
+  const cookies = credentials.cookie.join("; ");
+  const kept = keptCookies(cookies, decision.forwardCredential);
+  if (kept === "") remove.push("cookie");
+  else if (kept !== cookies) headers["cookie"] = kept;
+  if (remove.length > 0) headers["x-envoy-auth-headers-to-remove"] = remove.join(",");
+  response.writeHead(200, headers).end();
+}
+
+/** The app's own cookies; ours are dropped, the access token unless it is forwarded. */
+function keptCookies(cookies: string, forwardAccess: boolean): string {
+  if (!cookies.includes(REFRESH_COOKIE) && (forwardAccess || !cookies.includes(ACCESS_COOKIE))) return cookies;
+  return cookies
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => {
+      const name = pair.slice(0, pair.indexOf("=")).trim();
+      return name !== REFRESH_COOKIE && (forwardAccess || name !== ACCESS_COOKIE);
+    })
+    .join("; ");
+}
+
+function sendDenied(response: ServerResponse, { decision, record }: CheckAnswer): void {
+  const { status, reason: name = "NoRule" } = decision;
+  if (decision.redirectTo !== undefined) {
+    response.writeHead(302, { location: decision.redirectTo, "cache-control": "no-store" }).end();
+    return;
+  }
+  const { code, detail } = reasons[name];
+  const body = problem({
+    status,
+    code,
+    title: titles[status],
+    detail,
+    ...(record === undefined ? {} : { instance: `urn:heauth:record:${record}` }),
+  });
+  response
+    .writeHead(status === 503 ? UNAVAILABLE : status, {
+      "content-type": problemContentType,
+      "cache-control": "no-store",
+      ...(status === 401 ? { "www-authenticate": 'Bearer realm="heauth"' } : {}),
+      ...(decision.retryAfter === undefined ? {} : { "retry-after": String(decision.retryAfter) }),
+      ...(record === undefined ? {} : { "x-heauth-record": record }),
+    })
+    .end(`${JSON.stringify(body)}\n`);
+}
+
+const titles: Readonly<Record<Decision["status"], string>> = {
+  200: "OK",
+  400: "Bad request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  503: "Service unavailable",
+};
