@@ -3,7 +3,13 @@ export { type Database, type DatabaseOptions, openDatabase, type ProgramRole } f
 export { deleteUser } from "./delete-user.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export * from "./ledger/index.ts";
-export { dropOldLoginAttempts, giveBackLoginAttempt, type LoginAttempt, takeLoginAttempt } from "./login-failures.ts";
+export {
+  dropOldLoginAttempts,
+  giveBackLoginAttempt,
+  type LoginAttempt,
+  type LoginCounter,
+  takeLoginAttempt,
+} from "./login-failures.ts";
 export { ensureDatabase, migrate, migrateDown } from "./migrate.ts";
 export {
   emit,
@@ -34,6 +40,7 @@ export { lookUpSessions, type SessionFinding, type SessionState } from "./sessio
 export { type NewSession, openSession, type SessionLimits } from "./sessions/open.ts";
 export { type Refreshed, type RefreshOutcome, type RefreshRequest, refreshSession } from "./sessions/refresh.ts";
 export { type Revocation, revokeSessions } from "./sessions/revoke.ts";
+export { touchSession } from "./sessions/touch.ts";
 export { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
 export {
   changeTenantSettings,

@@ -4,7 +4,10 @@ import type { Tx } from "./transaction.ts";
 /** `retryAt`: ms since the epoch. */
 export type LoginAttempt = { allowed: true } | { allowed: false; retryAt: number };
 
-type Counter = { subject: string; state: LockoutState; nowMs: number };
+/** Whose failures are counted (an account's, an address's), and when they lead to a delay. */
+export type LoginCounter = { subject: string; rules: LockoutRules };
+
+type Counter = LoginCounter & { state: LockoutState; nowMs: number };
 
 /**
  * Takes one login attempt from each counter (an account's, an address's), counting it as failed before it is made. Commit before the
@@ -14,16 +17,14 @@ type Counter = { subject: string; state: LockoutState; nowMs: number };
 export async function takeLoginAttempt(
   tx: Tx,
   tenantId: string,
-  subjects: readonly string[],
-  rules: LockoutRules,
+  counters: readonly LoginCounter[],
 ): Promise<LoginAttempt> {
-  const sorted = [...new Set(subjects)].toSorted();
   await tx.query(
     `INSERT INTO heauth.login_failure (tenant_id, subject, failures, window_start, retry_at)
      SELECT $1, subject, 0, now(), now() FROM unnest($2::text[]) AS subject ON CONFLICT DO NOTHING`,
-    [tenantId, sorted],
+    [tenantId, counters.map(({ subject }) => subject).toSorted()],
   );
-  const attempts = (await lockCounters(tx, tenantId, sorted)).map(({ subject, state, nowMs }) => ({
+  const attempts = (await lockCounters(tx, tenantId, counters)).map(({ subject, rules, state, nowMs }) => ({
     subject,
     attempt: takeAttempt(state, rules, nowMs),
   }));
@@ -38,17 +39,12 @@ export async function takeLoginAttempt(
 }
 
 /** Gives the attempt back after a login that succeeded. */
-export async function giveBackLoginAttempt(
-  tx: Tx,
-  tenantId: string,
-  subjects: readonly string[],
-  rules: LockoutRules,
-): Promise<void> {
-  const counters = await lockCounters(tx, tenantId, [...new Set(subjects)].toSorted());
+export async function giveBackLoginAttempt(tx: Tx, tenantId: string, counters: readonly LoginCounter[]): Promise<void> {
+  const locked = await lockCounters(tx, tenantId, counters);
   await writeCounters(
     tx,
     tenantId,
-    counters.map(({ subject, state }) => ({ subject, state: giveBackAttempt(state, rules) })),
+    locked.map(({ subject, rules, state }) => ({ subject, state: giveBackAttempt(state, rules) })),
   );
 }
 
@@ -61,7 +57,8 @@ export async function dropOldLoginAttempts(tx: Tx, before: number): Promise<void
 }
 
 /** In one order, so that guesses on the same counters queue up and do not lock each other out. */
-async function lockCounters(tx: Tx, tenantId: string, sorted: readonly string[]): Promise<Counter[]> {
+async function lockCounters(tx: Tx, tenantId: string, counters: readonly LoginCounter[]): Promise<Counter[]> {
+  const rulesOf = new Map(counters.map(({ subject, rules }) => [subject, rules]));
   const rows = await tx.query<{
     subject: string;
     failures: number;
@@ -71,13 +68,13 @@ async function lockCounters(tx: Tx, tenantId: string, sorted: readonly string[])
   }>(
     `SELECT subject, failures, window_start, retry_at, clock_timestamp() AS now FROM heauth.login_failure
       WHERE tenant_id = $1 AND subject = ANY ($2::text[]) ORDER BY subject FOR UPDATE`,
-    [tenantId, sorted],
+    [tenantId, [...rulesOf.keys()]],
   );
-  return rows.map(({ subject, failures, window_start, retry_at, now }) => ({
-    subject,
-    state: { failures, windowStartMs: window_start / 1000, retryAtMs: retry_at / 1000 },
-    nowMs: now / 1000,
-  }));
+  return rows.flatMap(({ subject, failures, window_start, retry_at, now }) => {
+    const rules = rulesOf.get(subject);
+    const state = { failures, windowStartMs: window_start / 1000, retryAtMs: retry_at / 1000 };
+    return rules ? [{ subject, rules, state, nowMs: now / 1000 }] : [];
+  });
 }
 
 async function writeCounters(
