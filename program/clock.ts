@@ -16,14 +16,21 @@ export interface Clock {
 
 /** How far the wall clock may wander from the monotonic one before the microseconds follow it. */
 const WANDER_MS = 1.5;
-let monotonicToWallMs = performance.timeOrigin;
+let monotonicToWallMs = Date.now() - performance.now();
+let lastMicros = 0;
 
-/** `Date.now()` has no microseconds: they come from the monotonic clock, laid on the wall clock wherever that went. */
+/**
+ * `Date.now()` has no microseconds: they come from the monotonic clock, laid on the wall clock wherever that went. They stand
+ * still while they follow it back a little, and go back only when the wall clock was really set back.
+ */
 function wallMicros(): number {
   const wallMs = Date.now();
   const monotonicMs = performance.now();
   if (Math.abs(wallMs - monotonicToWallMs - monotonicMs) > WANDER_MS) monotonicToWallMs = wallMs - monotonicMs;
-  return Math.floor((monotonicToWallMs + monotonicMs) * 1000);
+  const micros = Math.floor((monotonicToWallMs + monotonicMs) * 1000);
+  const isStepBack = micros < lastMicros - 2 * WANDER_MS * 1000;
+  lastMicros = isStepBack ? micros : Math.max(micros, lastMicros);
+  return lastMicros;
 }
 
 export const systemClock: Clock = {

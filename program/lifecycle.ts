@@ -38,8 +38,9 @@ export function inOrder(name: string, parts: Part[], log: Logger): Part {
         try {
           await part.start();
         } catch (error) {
-          started.pop();
-          await stop(AbortSignal.timeout(AFTER_DEADLINE_MS)).catch(() => {});
+          // A stop that came meanwhile has taken it off already, and stops the others.
+          if (started.at(-1) === part) started.pop();
+          if (!stopping) await stop(AbortSignal.timeout(AFTER_DEADLINE_MS)).catch(() => {});
           throw error;
         }
       }

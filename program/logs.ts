@@ -33,7 +33,6 @@ export function createLogs({ program, level, destination }: LogOptions): Logs {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),
-        bindings: redacted,
         log: redacted,
       },
       serializers: { err: serializeError, error: serializeError },
@@ -42,6 +41,7 @@ export function createLogs({ program, level, destination }: LogOptions): Logs {
     },
     destination ?? pino.destination({ fd: 2, sync: true }),
   );
+  redactChildBindings(log);
   loggers.add(log);
 
   return {
@@ -52,6 +52,14 @@ export function createLogs({ program, level, destination }: LogOptions): Logs {
       for (const logger of loggers.alive()) logger.level = next;
     },
   };
+}
+
+/** pino has a formatter for the bindings of the root logger only; its children inherit this method. */
+function redactChildBindings(log: Logger): void {
+  const { child } = log;
+  log.child = new Proxy(child, {
+    apply: (target, logger, [bindings, options]) => Reflect.apply(target, logger, [redacted(bindings), options]),
+  });
 }
 
 interface LoggerSet {

@@ -67,7 +67,10 @@ export async function main<S extends z.ZodObject<CommonShape>>(options: MainOpti
   const health = createHealth();
   measureProcess(metrics, { program: name, version });
   toggleDebugOnSignal(logs, values.logLevel);
-  const probes = values.probes === undefined ? [] : [createProbeServer({ listen: values.probes, health, metrics })];
+  const probes =
+    values.probes === undefined
+      ? []
+      : [createProbeServer({ listen: values.probes, health, metrics, log: logs.part("probes") })];
 
   await runProgram({
     name,

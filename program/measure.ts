@@ -17,8 +17,8 @@ export type Reading<N extends MetricName> = () => number | Iterable<readonly [La
 export interface Metrics {
   counter<N extends MetricsOfType<"counter">>(name: N, labels: Labels<N>): Counter;
   histogram<N extends MetricsOfType<"histogram">>(name: N, labels: Labels<N>): Histogram;
-  /** `read` is called at every scrape; what it throws leaves the gauge out. Returns a function that takes the reading away. */
-  gauge<N extends MetricsOfType<"gauge">>(name: N, read: Reading<N>): () => void;
+  /** `read` is called at every scrape; what it throws leaves the gauge out. */
+  gauge<N extends MetricsOfType<"gauge">>(name: N, read: Reading<N>): void;
   /** All of it in Prometheus' text format. */
   text(): Promise<string>;
 }
@@ -56,13 +56,11 @@ export function createMetrics(): Metrics {
     },
     gauge(name, read) {
       const gauge = meter.createObservableGauge(name, descriptionOf(name));
-      const observe = (result: { observe(value: number, attributes?: Attributes): void }) => {
+      gauge.addCallback((result) => {
         const reading = read();
         if (typeof reading === "number") result.observe(reading);
         else for (const [labels, value] of reading) result.observe(value, bounded(name, labels));
-      };
-      gauge.addCallback(observe);
-      return () => gauge.removeCallback(observe);
+      });
     },
     async text() {
       const { resourceMetrics } = await reader.collect();

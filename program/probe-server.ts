@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ProgramError } from "./errors.ts";
 import type { Health, HealthReport } from "./health.ts";
+import type { Logger } from "./logs.ts";
 import { type Metrics, metricsContentType } from "./measure.ts";
 import type { Part } from "./part.ts";
 import { problem, problemContentType } from "./problem.ts";
@@ -11,6 +12,7 @@ export interface ProbeServerOptions {
   listen: HostPort;
   health: Health;
   metrics: Metrics;
+  log: Logger;
 }
 
 /** `GET /healthz`, `/readyz` and `/metrics` on a small port of their own. */
@@ -19,7 +21,7 @@ export interface ProbeServer extends Part {
   url(): string;
 }
 
-export function createProbeServer({ listen, health, metrics }: ProbeServerOptions): ProbeServer {
+export function createProbeServer({ listen, health, metrics, log }: ProbeServerOptions): ProbeServer {
   const server = createServer((request, response) => {
     const path = request.url?.split("?", 1)[0];
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -34,16 +36,21 @@ export function createProbeServer({ listen, health, metrics }: ProbeServerOption
   server.headersTimeout = 5_000;
   server.requestTimeout = 5_000;
 
+  const url = () => `http://${formatHostPort({ host: listen.host, port: (server.address() as AddressInfo).port })}`;
+
   return {
     name: "probes",
-    start: () => listening(server, listen),
+    url,
+    async start() {
+      await listening(server, listen);
+      log.info(`probes at ${url()}`);
+    },
     async stop() {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
       server.closeAllConnections();
       await closed.promise;
     },
-    url: () => `http://${formatHostPort({ host: listen.host, port: (server.address() as AddressInfo).port })}`,
   };
 }
 

@@ -35,6 +35,8 @@ export async function runProgram(options: ProgramOptions): Promise<never> {
     log.fatal({ err: asError(error), exitCode }, "the program cannot go on");
     finish(exitCode);
   };
+  // A part that hangs without a timer or a socket would otherwise let Node end the process before its time.
+  setInterval(() => {}, 60_000);
   catchUncaught(log, fail);
   onSignals(log, () => finish(0));
 
