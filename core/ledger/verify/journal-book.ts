@@ -82,7 +82,6 @@ export class JournalBook {
       damage.markWhole(row.journal);
       return;
     }
-    if (asLogged === false) report.found("LogEntryAltered", place, "the log's leaf is not this registration's");
     if (this.#open.has(row.journal) || this.#ended.has(row.journal)) {
       report.found("Duplicate", place, "the journal is registered twice");
       return;

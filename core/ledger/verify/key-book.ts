@@ -7,6 +7,8 @@ import type { StoredKeyChange } from "./source.ts";
 export class KeyBook {
   readonly #context: Context;
   readonly #inForce = new Map<string, boolean>();
+  /** a key change can't be read any more: it may have been any key's */
+  #uncertain = false;
 
   constructor(context: Context) {
     this.#context = context;
@@ -21,14 +23,15 @@ export class KeyBook {
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error;
       report.found("HeaderAltered", place, error.message);
+      this.#uncertain = true;
       return;
     }
     if (!this.#operatorSigned(row)) {
       if (asLogged === false) report.found("HeaderAltered", place, "a key change is not the one that was sealed");
       else report.found("SignatureInvalid", place, "a key change is signed by no key of the operator in force");
+      this.#uncertain ||= asLogged === false;
       return;
     }
-    if (asLogged === false) report.found("LogEntryAltered", place, "the log's leaf is not this key change's");
     if (change.tenant !== tenant) report.found("HeaderAltered", place, "a key change of another tenant");
     if (change.event === "Pinned" && !pinned.has(change.id)) {
       report.found("KeyNotPinned", place, `the log brings ${change.id} into force, which is not among the pinned keys`);
@@ -46,7 +49,7 @@ export class KeyBook {
   fault(id: string, sealed: boolean): string | undefined {
     const inForce = this.#inForce.get(id);
     if (inForce === false) return `${id} was retired before`;
-    if (inForce === undefined && sealed) return `the log never brought ${id} into force`;
+    if (inForce === undefined && sealed && !this.#uncertain) return `the log never brought ${id} into force`;
     return undefined;
   }
 }

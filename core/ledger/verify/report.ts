@@ -25,6 +25,7 @@ export class Report {
     gaps: 0,
   };
   readonly #most: number;
+  #lastIndex: number | undefined;
 
   constructor(most: number) {
     this.#most = most;
@@ -32,7 +33,13 @@ export class Report {
 
   found(kind: FindingClass, place: FoundAt, message: string): void {
     this.counts.findings++;
+    this.#lastIndex = place.index;
     if (this.findings.length < this.#most) this.findings.push({ class: kind, place: defined(place), message });
+  }
+
+  /** Was the newest finding at this log entry? */
+  told(index: number): boolean {
+    return this.#lastIndex === index;
   }
 
   gap(gap: RecordedGap): void {

@@ -119,7 +119,11 @@ class Verification {
     if (row === undefined) {
       report.found("LogEntryMissing", { index }, "the row that the log tells of is not there");
     } else {
-      await this.#take(row, { index, asLogged: sameBytes(entryLeaf(row), leaf) });
+      const asLogged = sameBytes(entryLeaf(row), leaf);
+      await this.#take(row, { index, asLogged });
+      if (!asLogged && !report.told(index)) {
+        report.found("LogEntryAltered", { index }, `the log's leaf is not that of its ${row.kind}`);
+      }
     }
     await this.#heads();
   }
