@@ -27,7 +27,7 @@ export interface Exit {
 /** One run of a child process, from its spawn to its exit. */
 export interface Run {
   readonly pid: number;
-  /** Resolves once, when the process has ended; nothing of its process group is left then. */
+  /** Resolves when the process has ended and what was left of its process group has been killed. */
   readonly exited: Promise<Exit>;
   signal(signal: NodeJS.Signals): void;
   /** SIGKILL to the whole process group. */

@@ -3,9 +3,8 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { processIdentity } from "./process-identity.ts";
+import { ends } from "./testing/index.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -22,22 +21,12 @@ async function orphan(script: string): Promise<number> {
   return Number(line.toString());
 }
 
-/** Not our child: there is no event for its end. */
-async function ended(pid: number): Promise<boolean> {
-  for (let waited = 0; waited < 5_000; waited += 25) {
-    if (processIdentity(pid) === undefined) return true;
-    await delay(25);
-  }
-  process.kill(pid, "SIGKILL");
-  return false;
-}
-
 test("a child is asked to stop when its parent was killed", async () => {
   const pid = await orphan(`trap 'touch ${folder}/asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done`);
-  expect(await ended(pid)).toBe(true);
+  expect(await ends(pid)).toBe(true);
   expect(existsSync(join(folder, "asked"))).toBe(true);
 });
 
 test("a child that does not listen then is killed", async () => {
-  expect(await ended(await orphan("trap '' TERM; echo ready; while :; do sleep 0.05; done"))).toBe(true);
+  expect(await ends(await orphan("trap '' TERM; echo ready; while :; do sleep 0.05; done"))).toBe(true);
 });

@@ -1,0 +1,11 @@
+import { pause } from "../backoff.ts";
+import { processIdentity } from "../process-identity.ts";
+
+/** Whether a process that is not our child, so that there is no event for it, ends within 5 s. */
+export async function ends(pid: number): Promise<boolean> {
+  for (let waited = 0; waited < 5_000; waited += 25) {
+    if (processIdentity(pid) === undefined) return true;
+    await pause(25);
+  }
+  return false;
+}
