@@ -41,6 +41,7 @@ export type CredentialRefusal = Extract<
   | "WrongType"
   | "WrongAlgorithm"
   | "BadTag"
+  | "WrongTenant"
   | "UnknownSession"
   | "BadStatement"
   | "BadSignature"

@@ -16,3 +16,4 @@ export { features } from "./features.ts";
 export { type NormalisedTarget, normaliseTarget } from "./path.ts";
 export { type Prepared, preparePolicy } from "./prepare.ts";
 export { type Alerting, isReasonName, type Reason, type ReasonName, reasons } from "./reasons.ts";
+export { isOwnRequest } from "./same-origin.ts";
