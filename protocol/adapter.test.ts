@@ -1,7 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Server, ServerCredentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import {
   CallError,
@@ -11,6 +10,7 @@ import {
   type Handlers,
   Hub,
   type ServiceClient,
+  type ServiceServer,
   SessionStatus,
 } from "./index.ts";
 
@@ -50,7 +50,7 @@ const handlers: Handlers<HubMethods> = {
 };
 
 let folder: string;
-let server: Server;
+let server: ServiceServer;
 let client: ServiceClient<HubMethods>;
 let unexpected: unknown[];
 
@@ -62,20 +62,17 @@ beforeEach(async () => {
     handlers,
     maxMessageBytes: 64 * 1024,
     maxConcurrentCalls: 100,
+    keepAliveMs: 10_000,
     onUnexpected: (error) => unexpected.push(error),
   });
   const target = `unix:${join(folder, "hub.sock")}`;
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync(target, ServerCredentials.createInsecure(), (error, port) =>
-    error ? reject(error) : resolve(port),
-  );
-  await promise;
+  await server.listen(target);
   client = connect(Hub, { target, maxMessageBytes: 64 * 1024, maxReconnectMs: 200 });
 });
 
-afterEach(() => {
+afterEach(async () => {
   client.close();
-  server.forceShutdown();
+  await server.stop(AbortSignal.abort());
   rmSync(folder, { recursive: true });
 });
 
@@ -157,7 +154,7 @@ describe("a stream", () => {
     stream.write({ message: { case: "probe", value: { nonce: 1n } } });
     const { promise, resolve } = Promise.withResolvers<CallError>();
     stream.on("error", (error) => resolve(fromStatus(error)));
-    stream.once("data", () => server.forceShutdown());
+    stream.once("data", () => server.stop(AbortSignal.abort()));
     expect(await promise).toBeInstanceOf(CallError);
   });
 });

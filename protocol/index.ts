@@ -10,4 +10,12 @@ export {
   type SyncResponseInit,
   type SyncServerStream,
 } from "./hub.ts";
-export { type CallContext, createServer, type Handlers, type ServeOptions, type ServerLimits } from "./server.ts";
+export {
+  type CallContext,
+  createServer,
+  type Handlers,
+  type Metadata,
+  type ServeOptions,
+  type ServerLimits,
+  type ServiceServer,
+} from "./server.ts";

@@ -4,6 +4,7 @@ import {
   type handleBidiStreamingCall,
   type Metadata,
   Server,
+  ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type sendUnaryData,
@@ -11,6 +12,8 @@ import {
 } from "@grpc/grpc-js";
 import { serviceDefinition } from "./definition.ts";
 import { CallError, toStatus } from "./errors.ts";
+
+export type { Metadata } from "@grpc/grpc-js";
 
 /** What a unary handler knows of its call. */
 export interface CallContext {
@@ -33,6 +36,8 @@ export interface ServerLimits {
   maxMessageBytes: number;
   /** Calls at once on one connection. */
   maxConcurrentCalls: number;
+  /** A peer that does not answer a ping for this long is gone, ms. */
+  keepAliveMs: number;
 }
 
 export interface ServeOptions<M extends GenServiceMethods> extends ServerLimits {
@@ -41,11 +46,23 @@ export interface ServeOptions<M extends GenServiceMethods> extends ServerLimits 
   onUnexpected(error: unknown, method: string): void;
 }
 
-/** A gRPC server for one service, bound to nothing yet. */
-export function createServer<M extends GenServiceMethods>(service: GenService<M>, options: ServeOptions<M>): Server {
+/** A gRPC server of one service. */
+export interface ServiceServer {
+  /** `address`: such as `unix:/run/hub.sock`. */
+  listen(address: string): Promise<void>;
+  /** Takes no more calls, waits for those under way, and ends what is left when `deadline` aborts. */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+export function createServer<M extends GenServiceMethods>(
+  service: GenService<M>,
+  options: ServeOptions<M>,
+): ServiceServer {
   const server = new Server({
     "grpc.max_receive_message_length": options.maxMessageBytes,
     "grpc.max_concurrent_streams": options.maxConcurrentCalls,
+    "grpc.keepalive_time_ms": options.keepAliveMs,
+    "grpc.keepalive_timeout_ms": options.keepAliveMs,
   });
   const implementation: UntypedServiceImplementation = {};
   for (const { localName, methodKind } of service.methods) {
@@ -55,7 +72,19 @@ export function createServer<M extends GenServiceMethods>(service: GenService<M>
     else implementation[localName] = handler as handleBidiStreamingCall<unknown, unknown>;
   }
   server.addService(serviceDefinition(service), implementation);
-  return server;
+  return {
+    listen: (address) =>
+      new Promise((resolve, reject) => {
+        server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+      }),
+    stop: (deadline) =>
+      new Promise((resolve) => {
+        server.tryShutdown(() => resolve());
+        const force = () => server.forceShutdown();
+        if (deadline.aborted) force();
+        else deadline.addEventListener("abort", force, { once: true });
+      }),
+  };
 }
 
 type UnaryHandler = (request: unknown, context: CallContext) => Promise<unknown>;

@@ -43,7 +43,10 @@ export function createWatermarks(progress: () => JournalProgress | undefined): W
     seen(tenant, outboxSeq) {
       // Decisions made before the event was taken in reach the journal within this turn of the event loop.
       setImmediate(() => {
+        const before = seen.get(tenant) ?? 0n;
         seen.set(tenant, outboxSeq);
+        // Events that went back are of another store.
+        if (outboxSeq < before) marked = undefined;
         mark();
       });
     },

@@ -1,0 +1,75 @@
+import type { ProgramKey } from "@heauth/core/keys";
+import { LedgerError, parseRegistration, type Registration } from "@heauth/core/ledger";
+import type { HubHandlers } from "@heauth/protocol";
+import { type Database, insertSegments, registerJournal } from "@heauth/store";
+import { type Caller, podOf } from "./callers.ts";
+import type { JournalOwners } from "./journal-owners.ts";
+import { denied, malformed } from "./refusals.ts";
+import { isUuid } from "./uuid.ts";
+
+type RegisterRequest = Parameters<HubHandlers["registerJournal"]>[0];
+type RegisterResponse = Awaited<ReturnType<HubHandlers["registerJournal"]>>;
+type AppendRequest = Parameters<HubHandlers["appendSegments"]>[0];
+type AppendResponse = Awaited<ReturnType<HubHandlers["appendSegments"]>>;
+
+/** A caller, and the ids of the tenants whose policies it is served. */
+export interface Served {
+  readonly caller: Caller;
+  readonly tenants: ReadonlySet<string>;
+}
+
+/**
+ * Opens a journal of the caller's own pod, for a tenant of its policies; the answer comes after the commit.
+ * @throws CallError, LedgerStoreError
+ */
+export async function register(
+  database: Database,
+  hubKey: ProgramKey,
+  { registration: body, possession }: RegisterRequest,
+  { caller, tenants }: Served,
+): Promise<RegisterResponse> {
+  const { tenant, program, pod } = registrationOf(body);
+  if (!tenants.has(tenant)) throw denied(`tenant ${tenant}`);
+  if (program !== "sidecar" || pod !== podOf(caller)) throw denied("the journal's pod");
+  const { countersignature, recovered } = await database.tenantTransaction(tenant, (tx) =>
+    registerJournal(tx, tenant, { body, possession }, hubKey),
+  );
+  return {
+    countersignature,
+    recovered: recovered.map(({ journal, final, head }) => ({
+      journal,
+      final,
+      nextNumber: BigInt(head.number),
+      nextSeq: BigInt(head.seq),
+      ...(head.previous === undefined ? {} : { previous: head.previous }),
+    })),
+  };
+}
+
+/**
+ * Takes in the next segments of a journal of the caller's own pod, also when its policy has gone meanwhile; the answer comes after
+ * the commit.
+ * @throws CallError, LedgerStoreError
+ */
+export async function append(
+  database: Database,
+  owners: JournalOwners,
+  { tenant, journal, segments }: AppendRequest,
+  caller: Caller,
+): Promise<AppendResponse> {
+  if (!isUuid(tenant)) throw malformed("the tenant's id is no UUID");
+  const head = await database.tenantTransaction(tenant, async (tx) => {
+    await owners.check(tx, caller, tenant, journal);
+    return insertSegments(tx, tenant, journal, segments);
+  });
+  return { nextNumber: BigInt(head.number), nextSeq: BigInt(head.seq) };
+}
+
+function registrationOf(body: Uint8Array): Registration {
+  try {
+    return parseRegistration(body);
+  } catch (error) {
+    if (error instanceof LedgerError) throw malformed("the registration can't be read");
+    throw error;
+  }
+}
