@@ -1,0 +1,180 @@
+import { entryLeaf, Frontier, type LogEntry, signCheckpoint } from "@heauth/core/ledger";
+import {
+  appendEntries,
+  beginLog,
+  type Database,
+  type EntryName,
+  FIRST_EPOCH,
+  insertCheckpoint,
+  insertKeyChange,
+  type LogHead,
+  type NamedTenant,
+  type QueuedItem,
+  raiseAlerts,
+  readCheckpoint,
+  readLogHead,
+  readSealQueue,
+  removeQueued,
+  setHalted,
+  type Tx,
+} from "@heauth/store";
+import type { AnchorStore } from "../../anchor/store.ts";
+import { proveAnchor } from "./anchor-check.ts";
+import { Halt } from "./halt.ts";
+import { type PendingChange, type ProgramKeys, pendingKeyChanges, signChange } from "./key-changes.ts";
+import { QueueCheck } from "./queue-check.ts";
+
+/** So many entries go into one transaction, and under one checkpoint. */
+export const BATCH = 4096;
+
+export interface SealOptions {
+  readonly database: Database;
+  readonly anchors: AnchorStore;
+  readonly keys: ProgramKeys;
+  /** µs since the Unix epoch. */
+  readonly now: () => number;
+}
+
+export type SealOutcome =
+  | { readonly kind: "Sealed"; readonly size: number; readonly more: boolean }
+  /** There was nothing to append. */
+  | { readonly kind: "Unchanged"; readonly size: number }
+  | { readonly kind: "Halted"; readonly why: string };
+
+type Entry = EntryName & { readonly leaf: Uint8Array };
+
+/**
+ * Appends what waits to a tenant's log, signs a checkpoint, and moves the anchor. Before that it proves that the log goes on from
+ * the anchor; and each entry is checked. What may not go in halts the log, with an alert, until it is put right.
+ */
+export async function sealTenant(options: SealOptions, tenant: NamedTenant): Promise<SealOutcome> {
+  const { database, anchors } = options;
+  const anchor = await anchors.read(tenant.name);
+  const { outcome, note } = await database.tenantTransaction(tenant.id, (tx) => seal(tx, options, tenant.id, anchor));
+  if (note !== undefined && note !== anchor) await anchors.write(tenant.name, note);
+  return outcome;
+}
+
+async function seal(
+  tx: Tx,
+  options: SealOptions,
+  tenantId: string,
+  anchor: string | undefined,
+): Promise<{ outcome: SealOutcome; note?: string | undefined }> {
+  const head = await headOf(tx, tenantId);
+  let halt: Halt | undefined;
+  try {
+    await proveAnchor(tx, tenantId, head, anchor, options.keys.pinned);
+    // The first anchor is of the empty log: from then on a log without an anchor is one that lost it.
+    if (anchor === undefined) {
+      return { outcome: { kind: "Sealed", size: 0, more: true }, note: noteOf(options, tenantId, head) };
+    }
+    const batch = await gather(tx, options, tenantId);
+    halt = batch.halt;
+    if (batch.entries.length > 0) {
+      const note = await append(tx, options, tenantId, head, batch);
+      if (halt === undefined) {
+        if (head.halted !== null) await setHalted(tx, tenantId, null);
+        return { outcome: { kind: "Sealed", size: head.size + batch.entries.length, more: batch.more }, note };
+      }
+      await noteHalt(tx, tenantId, head, halt, options.now());
+      return { outcome: { kind: "Halted", why: halt.message }, note };
+    }
+  } catch (error) {
+    if (!(error instanceof Halt)) throw error;
+    halt = error;
+  }
+  if (halt !== undefined) {
+    await noteHalt(tx, tenantId, head, halt, options.now());
+    return { outcome: { kind: "Halted", why: halt.message } };
+  }
+  if (head.halted !== null) await setHalted(tx, tenantId, null);
+  // An anchor that could not be written last time is caught up with.
+  return { outcome: { kind: "Unchanged", size: head.size }, note: await readCheckpoint(tx, tenantId, head) };
+}
+
+async function headOf(tx: Tx, tenantId: string): Promise<LogHead> {
+  const stored = await readLogHead(tx, tenantId);
+  if (stored !== undefined) return stored;
+  const empty = Frontier.empty();
+  const head = { epoch: FIRST_EPOCH, size: 0, root: Buffer.from(empty.root()), frontier: empty.toBytes() };
+  await beginLog(tx, tenantId, head);
+  return { ...head, halted: null };
+}
+
+interface Batch {
+  readonly entries: Entry[];
+  readonly queueIds: number[];
+  readonly more: boolean;
+  readonly halt: Halt | undefined;
+}
+
+/** Keys that come into force go before what they vouch for, keys that go out of it after everything that waits. */
+async function gather(tx: Tx, { keys, now }: SealOptions, tenantId: string): Promise<Batch> {
+  const changes = await pendingKeyChanges(tx, tenantId, keys);
+  const entries: Entry[] = [];
+  let number = changes.next;
+  const change = async (pending: PendingChange) => {
+    const signed = signChange(pending, tenantId, now(), keys.operator);
+    await insertKeyChange(tx, tenantId, number, signed);
+    entries.push({ kind: "key", journal: null, number, leaf: entryLeaf({ kind: "key", ...signed }) });
+    number++;
+  };
+  for (const pending of changes.pin) await change(pending);
+
+  const queued = await readSealQueue(tx, tenantId, BATCH);
+  const check = new QueueCheck(tx, tenantId, keys.pinned);
+  const queueIds: number[] = [];
+  for (const item of queued) {
+    try {
+      entries.push(named(item, await check.entry(item)));
+    } catch (error) {
+      if (!(error instanceof Halt)) throw error;
+      return { entries, queueIds, more: false, halt: error };
+    }
+    queueIds.push(item.queueId);
+  }
+  if (queued.length < BATCH) for (const pending of changes.retire) await change(pending);
+  return { entries, queueIds, more: queued.length === BATCH, halt: undefined };
+}
+
+function named(item: QueuedItem, entry: LogEntry): Entry {
+  const journal = item.kind === "block" ? null : item.journal;
+  const number = item.kind === "registration" ? null : item.number;
+  return { kind: item.kind, journal, number, leaf: entryLeaf(entry) };
+}
+
+async function append(
+  tx: Tx,
+  options: SealOptions,
+  tenantId: string,
+  head: LogHead,
+  { entries, queueIds }: Batch,
+): Promise<string> {
+  const tree = Frontier.of(head.size, head.frontier);
+  for (const { leaf } of entries) tree.append(leaf);
+  const next = { ...head, size: tree.size, root: Buffer.from(tree.root()), frontier: tree.toBytes() };
+  await appendEntries(tx, tenantId, head, next, entries);
+  await removeQueued(tx, tenantId, queueIds);
+  const note = noteOf(options, tenantId, next);
+  await insertCheckpoint(tx, tenantId, { epoch: next.epoch, size: next.size, note });
+  return note;
+}
+
+function noteOf({ keys }: SealOptions, tenant: string, { epoch, size, root }: LogHead): string {
+  return signCheckpoint({ tenant, epoch, size, root }, keys.operator);
+}
+
+/** Alerts once for each new reason to stop. */
+async function noteHalt(tx: Tx, tenantId: string, head: LogHead, halt: Halt, at: number): Promise<void> {
+  if (head.halted === halt.message) return;
+  await setHalted(tx, tenantId, halt.message);
+  await raiseAlerts(tx, tenantId, [
+    {
+      reason: "LedgerHalted",
+      dedupKey: JSON.stringify(["LedgerHalted", halt.finding]),
+      at,
+      details: { finding: halt.message },
+    },
+  ]);
+}

@@ -1,0 +1,81 @@
+import { asError, type Counter, type Logger, type Metrics } from "@heauth/program";
+import { type NamedTenant, tenantsWithLog, tenantsWithQueue } from "@heauth/store";
+import { type SealOptions, type SealOutcome, sealTenant } from "./seal-tenant.ts";
+
+/** A halted log is looked at again so often: what stopped it may have been put right. */
+const HALTED_RETRY_MS = 5_000;
+
+export interface SealerOptions extends SealOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Seals all tenants' logs, round by round. Tenants without anything new cost nothing, but for the first round. */
+export class Sealer {
+  readonly #options: SealerOptions;
+  /** Looked at in the next round, whether something waits or not. */
+  readonly #due = new Map<string, NamedTenant>();
+  readonly #halted = new Map<string, { readonly why: string; readonly retryAtMs: number }>();
+  readonly #sizes = new Map<string, number>();
+  readonly #counters: Record<"sealed" | "refused" | "error", Counter>;
+  #first = true;
+
+  constructor(options: SealerOptions) {
+    this.#options = options;
+    const { metrics } = options;
+    const count = (outcome: "sealed" | "refused" | "error") => metrics.counter("heauth_seals_total", { outcome });
+    this.#counters = { sealed: count("sealed"), refused: count("refused"), error: count("error") };
+    metrics.gauge("heauth_log_size", () => [...this.#sizes.values()].reduce((sum, size) => sum + size, 0));
+  }
+
+  /** Why tenants' logs are not sealed any further, by tenant id. */
+  halted(): ReadonlyMap<string, string> {
+    return new Map([...this.#halted].map(([id, { why }]) => [id, why]));
+  }
+
+  /** One round. @returns whether there is more to do at once */
+  async round(stopping: AbortSignal): Promise<boolean> {
+    const { database, log } = this.#options;
+    const tenants = await database.transaction(async (tx) => [
+      // At the start every log is held against its anchor, also where nothing changes.
+      ...(this.#first ? await tenantsWithLog(tx) : []),
+      ...(await tenantsWithQueue(tx)),
+    ]);
+    this.#first = false;
+    for (const tenant of tenants) this.#due.set(tenant.id, tenant);
+
+    let more = false;
+    for (const tenant of [...this.#due.values()]) {
+      if (stopping.aborted) return false;
+      if (Date.now() < (this.#halted.get(tenant.id)?.retryAtMs ?? 0)) continue;
+      try {
+        const outcome = await sealTenant(this.#options, tenant);
+        this.#note(tenant, outcome);
+        more ||= outcome.kind === "Sealed" && outcome.more;
+      } catch (error) {
+        this.#counters.error.add();
+        log.warn({ tenant: tenant.id, err: asError(error) }, "a tenant's log could not be sealed; it is tried again");
+      }
+    }
+    return more;
+  }
+
+  #note(tenant: NamedTenant, outcome: SealOutcome): void {
+    const { log } = this.#options;
+    if (outcome.kind === "Halted") {
+      this.#counters.refused.add();
+      if (this.#halted.get(tenant.id)?.why !== outcome.why) {
+        log.error(
+          { tenant: tenant.id, finding: outcome.why },
+          "the tenant's log is halted: it is not sealed any further",
+        );
+      }
+      this.#halted.set(tenant.id, { why: outcome.why, retryAtMs: Date.now() + HALTED_RETRY_MS });
+      return;
+    }
+    if (this.#halted.delete(tenant.id)) log.info({ tenant: tenant.id }, "the tenant's log is sealed again");
+    if (outcome.kind === "Sealed") this.#counters.sealed.add();
+    if (outcome.kind === "Unchanged" || !outcome.more) this.#due.delete(tenant.id);
+    this.#sizes.set(tenant.id, outcome.size);
+  }
+}
