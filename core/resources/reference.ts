@@ -1,3 +1,4 @@
+import { conditionFunctions, conditionLimits, conditionVariables } from "../policy/condition-environment.ts";
 import { kinds } from "./crd.ts";
 import { authPolicyNotBuilt, tenantNotBuilt } from "./not-built.ts";
 import { type StructuralSchema, structural } from "./structural.ts";
@@ -20,6 +21,8 @@ export function resourceReference(): string {
         fieldTable(status, "status"),
       ].join("\n\n");
     }),
+    "## Conditions",
+    conditions(),
     "## Not built yet",
     "The schema knows these, this version refuses them with `NotSupported`.",
     notBuiltTable(),
@@ -75,6 +78,19 @@ function rulesOf(schema: StructuralSchema, path: string): string[][] {
     ...(property.items === undefined ? [] : rulesOf(property.items, `${path}.${name}[]`)),
   ]);
   return [...own, ...below];
+}
+
+function conditions(): string {
+  const variables = Object.entries(conditionVariables).flatMap(([name, fields]) =>
+    Object.entries(fields).map(([field, type]) => `| \`${name}.${field}\` | ${type} |`),
+  );
+  const functions = [...conditionFunctions].map((name) => `\`${name}\``).join(", ");
+  return [
+    "`when` is CEL that yields bool. It sees these, and nothing else:",
+    ["| name | type |", "| --- | --- |", ...variables].join("\n"),
+    `Functions: ${functions}. \`request.path\` is normalised, with percent-encodings resolved; \`request.query\` holds every value ` +
+      `of every parameter. At most ${conditionLimits.characters} characters; an error, such as a parameter that is not there, denies.`,
+  ].join("\n\n");
 }
 
 function notBuiltTable(): string {
