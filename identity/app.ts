@@ -1,0 +1,71 @@
+import swagger from "@fastify/swagger";
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from "fastify-type-provider-zod";
+import { answerError, answerProblems, answerUnreadable } from "./http/answer-problems.ts";
+import { addJsonBodies, BODY_LIMIT } from "./http/json-body.ts";
+import { observeRequests } from "./http/observe-requests.ts";
+import { addRequestIds, requestId } from "./http/request-id.ts";
+import { addSecurityHeaders } from "./http/security-headers.ts";
+import { openapiDocument } from "./openapi/document.ts";
+import type { Workshop } from "./parts.ts";
+import { authRoutes } from "./routes/auth.ts";
+import { documentRoutes } from "./routes/document.ts";
+import { probeRoutes } from "./routes/probes.ts";
+import { tenantRoutes } from "./routes/tenant.ts";
+import { userRoutes } from "./routes/user.ts";
+
+/** The app with the types that its routes take from their schemas. */
+export type App = FastifyInstance;
+
+/** Every group of routes adds itself. */
+export type Routes = (app: TypedApp, workshop: Workshop) => void;
+export type TypedApp = ReturnType<typeof typed>;
+
+const HEAD_LIMIT = 16 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Builds identity's HTTP app. It listens to nothing. */
+export async function createApp(workshop: Workshop): Promise<App> {
+  const { config, log } = workshop;
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: requestId,
+    requestIdLogLabel: "requestId",
+    requestIdHeader: false,
+    trustProxy: (_, hop) => hop < config.trustedHops,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { maxHeaderSize: HEAD_LIMIT },
+    routerOptions: { maxParamLength: 1024 },
+    frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
+    clientErrorHandler: answerUnreadable(log),
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  addJsonBodies(app);
+  addSecurityHeaders(app);
+  addRequestIds(app, config.requestIds);
+  observeRequests(app, workshop);
+  answerProblems(app);
+
+  await app.register(swagger, {
+    openapi: openapiDocument,
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  const routes: Routes[] = [tenantRoutes, userRoutes, authRoutes, documentRoutes, probeRoutes];
+  for (const add of routes) add(typed(app), workshop);
+  await app.ready();
+  return app;
+}
+
+function typed(app: FastifyInstance) {
+  return app.withTypeProvider<ZodTypeProvider>();
+}

@@ -1,0 +1,32 @@
+import type { ProblemEntry } from "@heauth/program";
+import type { ProblemCode } from "./problems.ts";
+
+export interface IdentityErrorOptions extends ErrorOptions {
+  /** Safe for the client to read. */
+  readonly detail?: string;
+  readonly errors?: ProblemEntry[];
+  /** Whole seconds after which it may be tried again. */
+  readonly retryAfter?: number;
+}
+
+/** What a route throws to answer a problem document. The code is the document's. */
+export class IdentityError extends Error {
+  readonly code: ProblemCode;
+  readonly detail: string | undefined;
+  readonly errors: ProblemEntry[] | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ProblemCode, options: IdentityErrorOptions = {}) {
+    super(options.detail ?? code, options);
+    this.name = "IdentityError";
+    this.code = code;
+    this.detail = options.detail;
+    this.errors = options.errors;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+/** A field that is not as it must be. `pointer` is a JSON pointer into the body. */
+export function invalidField(pointer: string, detail: string): IdentityError {
+  return new IdentityError("InvalidRequest", { errors: [{ pointer, detail }] });
+}

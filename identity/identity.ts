@@ -1,0 +1,47 @@
+import { publicKeyOf } from "@heauth/core/ledger";
+import { type App, createApp } from "./app.ts";
+import { createCounts } from "./counts.ts";
+import { createForgetfulCounters } from "./login/forgetful-counters.ts";
+import { createHashing } from "./login/hashing.ts";
+import type { IdentityParts, Workshop } from "./parts.ts";
+
+/** Identity, composed. It listens to nothing: whoever starts it lets `app` listen, or injects requests. */
+export interface Identity {
+  readonly name: "identity";
+  readonly app: App;
+  start(): Promise<void>;
+  /** Answers what is under way, then ends this run's journals. The database stays open: whoever opened it closes it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Composes identity from its parts.
+ *
+ * @example
+ * const identity = await createIdentity(parts);
+ * await identity.start();
+ * await identity.app.listen({ host, port });
+ */
+export async function createIdentity(parts: IdentityParts): Promise<Identity> {
+  const { config, programKey, formerKeys, database, ledgerWriter, health, metrics } = parts;
+  const workshop: Workshop = {
+    ...parts,
+    counts: createCounts(metrics),
+    hashing: createHashing({ threads: config.hashingThreads, queue: config.hashingQueue }),
+    absentTenants: createForgetfulCounters(),
+    identityKeys: new Map([...(formerKeys ?? []), [programKey.id, publicKeyOf(programKey.publicKey)]]),
+  };
+  const app = await createApp(workshop);
+  return {
+    name: "identity",
+    app,
+    async start() {
+      await app.ready();
+    },
+    async stop() {
+      health.drain();
+      await app.close();
+      await ledgerWriter.close(database);
+    },
+  };
+}
