@@ -21,13 +21,19 @@ explain() {
   exit 1
 }
 
-pip_flags="--quiet --disable-pip-version-check --no-input --only-binary=:all:"
-if "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-  "$python" -m venv .venv >"$log" 2>&1 || explain "Python could not make a virtual environment in .venv"
-  .venv/bin/python -m pip install $pip_flags --requirement "$requirements" >"$log" 2>&1 ||
+install() {
+  "$@" install --quiet --disable-pip-version-check --no-input --only-binary=:all: --requirement "$requirements" $target >"$log" 2>&1 ||
     explain "pip could not install $(grep -v '^#' "$requirements") from your package index"
+}
+
+target=
+if "$python" -c 'import ensurepip, venv' 2>/dev/null && "$python" -m venv .venv >"$log" 2>&1; then
+  install .venv/bin/python -m pip
+elif "$python" -m pip --version >/dev/null 2>&1; then
+  rm -rf .venv
+  target="--target .venv/packages"
+  install "$python" -m pip
 else
-  "$python" -m pip install $pip_flags --target .venv/packages --requirement "$requirements" >"$log" 2>&1 ||
-    explain "pip could not install $(grep -v '^#' "$requirements") from your package index"
+  explain "Python could not make a virtual environment in .venv; e.g. on Debian and Ubuntu: apt-get install python3-venv"
 fi
 echo "$key" >"$stamp"
