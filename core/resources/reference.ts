@@ -82,7 +82,7 @@ function rulesOf(schema: StructuralSchema, path: string): string[][] {
 
 function conditions(): string {
   const variables = Object.entries(conditionVariables).flatMap(([name, fields]) =>
-    Object.entries(fields).map(([field, type]) => `| \`${name}.${field}\` | ${type} |`),
+    Object.entries(fields).map(([field, type]) => `| \`${name}.${field}\` | \`${type}\` |`),
   );
   const functions = [...conditionFunctions].map((name) => `\`${name}\``).join(", ");
   return [
