@@ -1,3 +1,4 @@
+import { ProgramError, withDeadline } from "@heauth/program";
 import pg from "pg";
 import { StoreError, toStoreError } from "./errors.ts";
 import { refuseTransactionPooling } from "./pooled.ts";
@@ -53,7 +54,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     tenantTransaction: (tenantId, work) =>
       runTransaction(pool, `BEGIN; SET LOCAL heauth.tenant = ${pg.escapeLiteral(tenantId)}`, work),
     read: (work) => runTransaction(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work),
-    stop: () => pool.end(),
+    stop: () => endPool(pool),
   };
 }
 
@@ -86,9 +87,18 @@ function poolConfig(options: DatabaseOptions): pg.PoolConfig {
     max: Math.max(options.max ?? 10, 2),
     idleTimeoutMillis: 30_000,
     onConnect: async (client) => {
+      // A connection may break between two statements of a transaction; the next one says so. Unheard, it would end the program.
+      client.on("error", () => {});
       await client.query(setup);
     },
   };
+}
+
+/** A server that hangs does not hold up the program's own end. */
+async function endPool(pool: pg.Pool): Promise<void> {
+  await withDeadline(2_000, "ending the database's connections", () => pool.end()).catch((error: unknown) => {
+    if (!(error instanceof ProgramError && error.code === "DeadlineExceeded")) throw error;
+  });
 }
 
 function checkedUrl(url: string): string {

@@ -1,4 +1,4 @@
-import type { LedgerWriter } from "./ledger/index.ts";
+import type { LedgerWriter } from "./ledger/writer.ts";
 
 /** Who writes a program's own records; a transaction that is a rule writes them through it. */
 export type Recorder = Pick<LedgerWriter, "append">;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SessionKind } from "@heauth/core/sessions";
 import { StoreError } from "../errors.ts";
-import type { RecordDraft } from "../ledger/index.ts";
+import type { RecordDraft } from "../ledger/writer.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Tx } from "../transaction.ts";
 import { lockUser } from "./lock-user.ts";

@@ -1,6 +1,6 @@
 import type { PrivatePart } from "@heauth/core/ledger";
 import type { CloseReason } from "@heauth/core/sessions";
-import type { RecordDraft } from "../ledger/index.ts";
+import type { RecordDraft } from "../ledger/writer.ts";
 import { emitAll } from "../outbox.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Tx } from "../transaction.ts";

@@ -1,5 +1,3 @@
-export { startTestServer, type TestServer } from "./server.ts";
-export { type TestDatabase, testDatabase } from "./test-database.ts";
 export {
   decision,
   insertSession,
@@ -9,3 +7,6 @@ export {
   type TestKeys,
   testKeys,
 } from "./ledger.ts";
+export { startTestServer, type TestServer } from "./server.ts";
+export { logIn, makeUser, newSession } from "./sessions.ts";
+export { type TestDatabase, testDatabase } from "./test-database.ts";

@@ -14,6 +14,8 @@ export type TestDatabase = {
   database(role: ProgramRole | null): Promise<Database>;
   /** Statements of the superuser, whom row level security does not bind. */
   superuser: Tx;
+  /** Resolves when a connection to it waits for a lock that another one holds. */
+  someoneWaits(): Promise<void>;
   /** Ends every connection and removes the database. */
   drop(): Promise<void>;
 };
@@ -44,6 +46,10 @@ export async function testDatabase(options: { migrated: boolean } = { migrated: 
       const database = await openDatabase({ url, role, applicationName: "test" });
       opened.push(database);
       return database;
+    },
+    async someoneWaits() {
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      while ((await superuser.query(waiting)).rowCount === 0) await superuser.query("SELECT pg_sleep(0.005)");
     },
     async drop() {
       await Promise.all([superuser.end(), ...opened.map((database) => database.stop().catch(() => {}))]);

@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { defaultTenantSettings } from "@heauth/core/resources";
+import { newTagKey } from "@heauth/core/tokens";
+import { uuidv7 } from "@heauth/program";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Database } from "./database.ts";
+import { LedgerWriter } from "./ledger/index.ts";
+import { deletePolicy, policiesNamed, policiesOf, putPolicy } from "./policies.ts";
+import { notePolicyAck, policyAcks } from "./policy-acks.ts";
+import { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
+import {
+  changeTenantSettings,
+  createTenant,
+  listTenants,
+  markTenantDeleted,
+  registerTenant,
+  setTenantPasswordHash,
+  tenantAccount,
+  tenantById,
+  tenantByName,
+} from "./tenants.ts";
+import { type TestDatabase, testDatabase, testKeys } from "./testing/index.ts";
+
+let store: TestDatabase;
+let identity: Database;
+let hub: Database;
+let operator: Database;
+let recorder: LedgerWriter;
+beforeAll(async () => {
+  store = await testDatabase();
+  identity = await store.database("heauth_identity");
+  hub = await store.database("heauth_hub");
+  operator = await store.database("heauth_operator");
+  recorder = new LedgerWriter({ program: "operator", programKey: testKeys().operator });
+});
+afterAll(() => store.drop());
+
+const settings = defaultTenantSettings("acme", ["shop"]);
+async function resourceTenant(name: string): Promise<string> {
+  const id = uuidv7();
+  await operator.transaction((tx) => createTenant(tx, { id, name, settings }));
+  return id;
+}
+const kindsOf = async (tenant: string) =>
+  (
+    await store.superuser.query<{ kind: string }>("SELECT kind FROM outbox WHERE tenant_id = $1 ORDER BY seq", [tenant])
+  ).map(({ kind }) => kind);
+
+describe("tenants", () => {
+  test("register themselves through identity, and log in by e-mail", async () => {
+    const id = uuidv7();
+    const account = { id, name: "own", settings, email: "Own@acme.test", passwordHash: "hash" };
+    await identity.tenantTransaction(id, (tx) => registerTenant(tx, account));
+    const found = await identity.transaction((tx) => tenantAccount(tx, "own@ACME.test"));
+    expect(found).toEqual({ ...account, managedBy: "API" });
+    await identity.tenantTransaction(id, (tx) => setTenantPasswordHash(tx, id, "newer"));
+    expect(await identity.transaction((tx) => tenantAccount(tx, "own@acme.test"))).toMatchObject({
+      passwordHash: "newer",
+    });
+    const again = (change: object) => {
+      const other = uuidv7();
+      return identity.tenantTransaction(other, (tx) => registerTenant(tx, { ...account, id: other, ...change }));
+    };
+    await expect(again({ email: "x@acme.test" })).rejects.toMatchObject({ code: "AlreadyExists", field: "name" });
+    await expect(again({ name: "x" })).rejects.toMatchObject({ code: "AlreadyExists", field: "email" });
+  });
+
+  test("of a resource are the operator's; settings that change are told of, the same ones are not", async () => {
+    const id = await resourceTenant("acme");
+    const tenant = { id, name: "acme", managedBy: "Resource", settings };
+    expect(await operator.transaction((tx) => tenantByName(tx, "acme"))).toEqual(tenant);
+    expect(await hub.transaction((tx) => tx.query("SELECT name FROM tenant WHERE id = $1", [id]))).toEqual([
+      { name: "acme" },
+    ]);
+    const change = (next: typeof settings) => operator.transaction((tx) => changeTenantSettings(tx, id, next));
+    expect(await change({ ...settings })).toBe(false);
+    expect(await change({ ...settings, audiences: ["shop", "web"] })).toBe(true);
+    expect(await kindsOf(id)).toEqual(["tenant.changed", "tenant.changed"]);
+    expect(await operator.transaction((tx) => tenantById(tx, id))).toMatchObject({
+      settings: { audiences: ["shop", "web"] },
+    });
+    await expect(operator.transaction((tx) => changeTenantSettings(tx, uuidv7(), settings))).rejects.toMatchObject({
+      code: "NotFound",
+    });
+  });
+
+  test("that are deleted are found no more, and their name stays taken", async () => {
+    const id = await resourceTenant("gone");
+    await operator.transaction((tx) => markTenantDeleted(tx, id));
+    expect(await operator.transaction((tx) => tenantByName(tx, "gone"))).toBeUndefined();
+    expect((await operator.transaction((tx) => listTenants(tx))).map(({ name }) => name)).not.toContain("gone");
+    await expect(resourceTenant("gone")).rejects.toMatchObject({ code: "AlreadyExists", field: "name" });
+    await expect(operator.transaction((tx) => markTenantDeleted(tx, id))).rejects.toMatchObject({ code: "NotFound" });
+  });
+
+  test("have tag keys, newest first", async () => {
+    const id = await resourceTenant("tagged");
+    const [older, newer] = [newTagKey(), newTagKey()];
+    await operator.transaction((tx) => addTagKey(tx, id, older));
+    await operator.transaction((tx) => addTagKey(tx, id, newer));
+    expect(await hub.read((tx) => tagKeys(tx, id))).toEqual([newer, older]);
+    await operator.transaction((tx) => removeTagKey(tx, id, older.id));
+    expect(await identity.tenantTransaction(id, (tx) => tagKeys(tx, id))).toEqual([newer]);
+  });
+});
+
+describe("policies", () => {
+  const policyOf = (tenantId: string, text: string, name = "web") => ({
+    tenantId,
+    namespace: "shop",
+    name,
+    digest: `sha256:${createHash("sha256").update(text).digest("hex")}`,
+    compiled: Buffer.from(text),
+  });
+
+  test("are put in force and taken out, each with its record and its event", async () => {
+    const id = await resourceTenant("policed");
+    const put = (text: string) => operator.transaction((tx) => putPolicy(tx, recorder, policyOf(id, text)));
+    expect(await put("one")).toBe(true);
+    expect(await put("one")).toBe(false);
+    expect(await put("two")).toBe(true);
+    expect(await hub.read((tx) => policiesNamed(tx, [{ namespace: "shop", name: "web" }]))).toEqual([
+      policyOf(id, "two"),
+    ]);
+    const ack = { ...policyOf(id, "two"), pod: "shop/web-0", enforced: true, missingFeatures: ["x"], message: "" };
+    const { compiled: _, ...said } = ack;
+    await hub.transaction((tx) => notePolicyAck(tx, { ...said, enforced: false }));
+    await hub.transaction((tx) => notePolicyAck(tx, said));
+    expect(await operator.read((tx) => policyAcks(tx, id, said))).toEqual([said]);
+    expect(await operator.transaction((tx) => deletePolicy(tx, recorder, { namespace: "shop", name: "web" }))).toBe(
+      true,
+    );
+    expect(await operator.transaction((tx) => deletePolicy(tx, recorder, { namespace: "shop", name: "web" }))).toBe(
+      false,
+    );
+    expect(await operator.read((tx) => policyAcks(tx, id, said))).toEqual([]);
+    expect(await operator.read((tx) => policiesOf(tx, id))).toEqual([]);
+    expect(await kindsOf(id)).toEqual(["tenant.changed", "policy.changed", "policy.changed", "policy.changed"]);
+    expect(
+      await store.superuser.query(
+        `SELECT type, record ->> 'policy' AS policy, private -> 'details' AS details FROM audit_record
+          WHERE tenant_id = $1 AND type LIKE 'policy.%' ORDER BY at`,
+        [id],
+      ),
+    ).toEqual(
+      [
+        ["policy.put", "one"],
+        ["policy.put", "two"],
+        ["policy.delete", "two"],
+      ].map(([type, text = ""]) => ({
+        type,
+        policy: policyOf(id, text).digest,
+        details: { namespace: "shop", name: "web" },
+      })),
+    );
+  });
+
+  test("belong to one tenant: another one cannot take the name over, also not at the same time", async () => {
+    const [one, two] = [await resourceTenant("one"), await resourceTenant("two")];
+    const puts = await Promise.allSettled(
+      [one, two].map((id) => operator.transaction((tx) => putPolicy(tx, recorder, policyOf(id, "p", "contended")))),
+    );
+    const refused = puts.filter((put) => put.status === "rejected");
+    expect(refused).toEqual([expect.objectContaining({ reason: expect.objectContaining({ code: "AlreadyExists" }) })]);
+    const [owner] = await operator.read((tx) => policiesNamed(tx, [{ namespace: "shop", name: "contended" }]));
+    const loser = owner?.tenantId === one ? two : one;
+    await expect(
+      operator.transaction((tx) => putPolicy(tx, recorder, policyOf(loser, "q", "contended"))),
+    ).rejects.toMatchObject({ code: "AlreadyExists" });
+  });
+});
