@@ -69,7 +69,7 @@ export function registrarOf(program: JournalProgram): KeyProgram {
 
 const HOLDS: Readonly<Record<JournalProgram, readonly string[]>> = {
   sidecar: ["decision", "action"],
-  identity: ["session.open", "session.close", "identity.", "subject.erased"],
+  identity: ["session.open", "session.close", "decision", "identity.", "subject.erased"],
   operator: ["session.close", "session.amend", "policy.", "subject.erased", "retention.dropped"],
   cli: ["session.open", "session.close", "identity.", "subject.erased"],
 };
