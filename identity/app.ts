@@ -1,5 +1,5 @@
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -35,9 +35,8 @@ export async function createApp(workshop: Workshop): Promise<App> {
   const { config, log } = workshop;
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
     genReqId: requestId,
-    requestIdLogLabel: "requestId",
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
     requestIdHeader: false,
     trustProxy: (_, hop) => hop < config.trustedHops,
     bodyLimit: BODY_LIMIT,

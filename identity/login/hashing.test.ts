@@ -19,6 +19,7 @@ test("so many at once, so many waiting in order, and no more; a failure gives it
   await expect(all[1]).rejects.toThrow("broken");
   gates[0]?.resolve();
   await all[0];
+  await new Promise(setImmediate);
   expect(begun).toEqual([0, 1, 2, 3]);
   for (const gate of gates) gate.resolve();
   expect(await Promise.all(all.filter((_, index) => index !== 1))).toEqual([0, 2, 3, 4]);

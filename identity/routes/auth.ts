@@ -62,7 +62,7 @@ export const authRoutes: Routes = (app, workshop) => {
       tags,
       summary:
         "New tokens for the refresh token of the body, or of the cookie; one that was used before ends the session",
-      body: z.strictObject({ refreshToken: token().optional() }).optional(),
+      body: z.strictObject({ refreshToken: token().optional() }).nullish(),
       response: { 200: tokensSchema, ...problems(400, 401, 403, 413, 415, 503) },
     },
     handler: async (request, reply) => {

@@ -12,7 +12,7 @@ export const tokensSchema = z
 
 export const tokenBody = z.strictObject({ token: token() });
 /** No body at all, or one with the token; then the bearer's or the cookie's counts. */
-export const optionalTokenBody = z.strictObject({ token: token().optional() }).optional();
+export const optionalTokenBody = z.strictObject({ token: token().optional() }).nullish();
 
 export const doneSchema = z.object({ result: z.literal(1) }).meta({ id: "Done" });
 
