@@ -13,17 +13,23 @@ CREATE FUNCTION u32be(packed bytea, at integer) RETURNS bigint LANGUAGE sql IMMU
 CREATE FUNCTION json_of(bytes bytea) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
   RETURN replace(convert_from(bytes, 'UTF8'), '\u0000', '\ufffd')::jsonb;
 
-CREATE FUNCTION unpack_records(packed bytea) RETURNS TABLE (index integer, record jsonb)
+-- The records at these positions (ascending) of a segment. Others are passed over without being decoded.
+CREATE FUNCTION unpack_records(packed bytea, positions integer[]) RETURNS TABLE (index integer, record jsonb)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
+  bytes bytea := packed || ''::bytea;  -- decompressed once, not at every look
   place integer := 0;
   size  integer;
+  next  integer := 1;
 BEGIN
   index := 0;
-  WHILE place < length(packed) LOOP
-    size := heauth.u32be(packed, place);
-    record := heauth.json_of(substring(packed FROM place + 5 FOR size));
-    RETURN NEXT;
+  WHILE next <= cardinality(positions) AND place < length(bytes) LOOP
+    size := heauth.u32be(bytes, place);
+    IF index = positions[next] THEN
+      record := heauth.json_of(substring(bytes FROM place + 5 FOR size));
+      RETURN NEXT;
+      next := next + 1;
+    END IF;
     place := place + 4 + size;
     index := index + 1;
   END LOOP;
@@ -32,13 +38,14 @@ END $$;
 CREATE FUNCTION unpack_privates(packed bytea) RETURNS TABLE (index integer, private jsonb)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
+  bytes bytea := packed || ''::bytea;
   place integer := 0;
   size  integer;
 BEGIN
-  WHILE place < length(packed) LOOP
-    index := heauth.u32be(packed, place);
-    size := heauth.u32be(packed, place + 4);
-    private := heauth.json_of(substring(packed FROM place + 25 FOR size - 16));  -- after the salt
+  WHILE place < length(bytes) LOOP
+    index := heauth.u32be(bytes, place);
+    size := heauth.u32be(bytes, place + 4);
+    private := heauth.json_of(substring(bytes FROM place + 25 FOR size - 16));  -- after the salt
     RETURN NEXT;
     place := place + 8 + size;
   END LOOP;
@@ -49,7 +56,7 @@ SELECT p.tenant_id,
        r.record ->> 'id'                     AS id,
        at((r.record -> 'at')::bigint)        AS at,
        r.record ->> 'type'                   AS type,
-       (r.record ->> 'session')::uuid        AS session_id,
+       p.session_id,                                       -- the nil UUID where the record has none
        s.user_id,
        u.login                               AS user_login,   -- as it is called now; as it was then: private
        u.email                               AS user_email,
@@ -71,11 +78,10 @@ SELECT p.tenant_id,
        p.number                              AS segment_number
   FROM segment_session p
   JOIN segment g ON (g.tenant_id, g.journal_id, g.number) = (p.tenant_id, p.journal_id, p.number)
- CROSS JOIN LATERAL unpack_records(g.records) r
+ CROSS JOIN LATERAL unpack_records(g.records, p.positions) r
   LEFT JOIN LATERAL unpack_privates(p.privates) v ON v.index = r.index
   LEFT JOIN session s ON s.tenant_id = p.tenant_id AND s.id = p.session_id
-  LEFT JOIN tenant_user u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
- WHERE r.index = ANY (p.positions);
+  LEFT JOIN tenant_user u ON u.tenant_id = s.tenant_id AND u.id = s.user_id;
 
 CREATE VIEW audit_active_block WITH (security_invoker = true) AS
 SELECT b.tenant_id, b.session_id, s.kind, s.user_id, u.login AS user_login, u.email AS user_email, b.opened_at, b.last_action_at,
@@ -91,8 +97,8 @@ SELECT b.tenant_id, b.number, b.session_id, s.kind, s.user_id, u.login AS user_l
   LEFT JOIN session s ON s.tenant_id = b.tenant_id AND s.id = b.session_id
   LEFT JOIN tenant_user u ON u.tenant_id = s.tenant_id AND u.id = s.user_id;
 
-REVOKE ALL ON FUNCTION u32be(bytea, integer), json_of(bytea), unpack_records(bytea), unpack_privates(bytea) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION u32be(bytea, integer), json_of(bytea), unpack_records(bytea), unpack_privates(bytea), at(bigint)
+REVOKE ALL ON FUNCTION u32be(bytea, integer), json_of(bytea), unpack_records(bytea, integer[]), unpack_privates(bytea) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION u32be(bytea, integer), json_of(bytea), unpack_records(bytea, integer[]), unpack_privates(bytea), at(bigint)
   TO heauth_auditor, heauth_identity;
 GRANT SELECT ON audit_record, audit_active_block, audit_closed_block TO heauth_auditor, heauth_identity;
 
@@ -100,5 +106,5 @@ GRANT SELECT ON audit_record, audit_active_block, audit_closed_block TO heauth_a
 
 SET search_path TO heauth;
 DROP VIEW audit_record, audit_active_block, audit_closed_block;
-DROP FUNCTION unpack_records(bytea), unpack_privates(bytea), json_of(bytea), u32be(bytea, integer);
+DROP FUNCTION unpack_records(bytea, integer[]), unpack_privates(bytea), json_of(bytea), u32be(bytea, integer);
 REVOKE ALL ON FUNCTION at(bigint) FROM heauth_auditor;

@@ -36,6 +36,8 @@ export async function testDatabase(options: { migrated: boolean } = { migrated: 
     types: columnTypes,
     options: "-c search_path=heauth",
   });
+  // Of connections that DROP DATABASE ends before they have ended themselves.
+  superuser.on("error", () => {});
   return {
     url,
     superuser: {
