@@ -14,7 +14,7 @@ export interface JournalLoad {
 }
 
 /** Bytes of the last file that the disk had room for which are kept for control records. */
-const RESERVE_BYTES = 64 * 1024;
+const RESERVE_BYTES = 16 * 1024;
 
 /** Throws JournalOverloaded or WalFull where a record must be refused before it takes a place in the journal. */
 export function admit({ used, quota, waiting, maxWaiting, disk }: JournalLoad): void {

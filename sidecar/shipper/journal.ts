@@ -142,7 +142,9 @@ export class Journal {
     await this.#shipper.stop();
     await this.#recovery?.stop();
     const { backlog: records, leftovers } = this.state;
-    for (const journal of this.#journals) await journal.close().catch(this.#onReleaseFailed);
+    const journals = [...this.#journals];
+    this.#journals.clear();
+    for (const journal of journals) await journal.close().catch(this.#onReleaseFailed);
     await this.#folder.close();
     if (records > 0 || leftovers > 0) this.#options.log.warn({ records, leftovers }, "records stay on the disk");
     return { records, leftovers };
@@ -207,8 +209,8 @@ export class Journal {
       .then(async (next) => {
         this.#live = next;
         await this.#closeJournal(old, "Continued", this.#stopping.signal);
-        await old.close();
         this.#journals.delete(old);
+        await old.close();
         this.#succession = undefined;
       })
       .catch((error: unknown) => {

@@ -109,9 +109,11 @@ export class Allocation {
   /** Gives back a file of the journal that is being written: it becomes the spare one, or goes. */
   async giveBack(file: WalFile): Promise<void> {
     if (this.#closed || this.#spare !== undefined || this.#preparing !== undefined) return this.discard(file);
-    const path = spareName(this.#options.folder);
-    this.#preparing = this.#options.files
+    const { folder, files } = this.#options;
+    const path = spareName(folder);
+    this.#preparing = files
       .rename(file.path, path)
+      .then(() => files.syncFolder(folder)) // in order: a file must not come back while one after it is gone
       .then(() => {
         this.#spare = { path, handle: file.handle };
       })
@@ -125,7 +127,9 @@ export class Allocation {
   /** Removes a file that nobody needs any more and that should not be written again. */
   async discard(file: WalFile): Promise<void> {
     await file.handle.close();
-    await this.#options.files.remove(file.path);
+    const { folder, files } = this.#options;
+    await files.remove(file.path);
+    await files.syncFolder(folder);
     this.release();
   }
 
@@ -145,27 +149,33 @@ export class Allocation {
   }
 
   async #make(): Promise<void> {
-    const { folder, files, fileSize } = this.#options;
+    const { folder, files } = this.#options;
     const path = spareName(folder);
+    const part = path + PART;
     this.#files++;
-    const zeros = await files.open(path, "Create").catch((error: unknown) => {
-      this.#files--;
-      throw error;
-    });
     try {
-      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, fileSize));
-      for (let offset = 0; offset < fileSize; offset += chunk.length) {
-        await zeros.write(chunk.subarray(0, fileSize - offset), offset);
-        await zeros.sync(); // in steps, so that a batch's write never waits behind the whole file
-      }
+      await this.#writeZeros(part);
+      await files.rename(part, path);
       await files.syncFolder(folder);
       this.#spare = { path, handle: await files.open(path, "Durable") };
     } catch (error) {
       this.#files--;
-      await files.remove(path);
+      await files.remove(part).catch(() => {}); // it may never have come to be
       throw error;
+    }
+  }
+
+  async #writeZeros(path: string): Promise<void> {
+    const { files, fileSize } = this.#options;
+    const handle = await files.open(path, "Create");
+    try {
+      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, fileSize));
+      for (let offset = 0; offset < fileSize; offset += chunk.length) {
+        await handle.write(chunk.subarray(0, fileSize - offset), offset);
+        await handle.sync(); // in steps, so that a batch's write never waits behind the whole file
+      }
     } finally {
-      await zeros.close();
+      await handle.close();
     }
   }
 
@@ -179,6 +189,8 @@ export class Allocation {
   }
 }
 
+/** Ends the name of a file that is not whole yet. */
+const PART = ".part";
 const SPARE = /^spare-[0-9a-f-]{36}\.wal$/;
 
 function spareName(folder: string): string {
@@ -188,4 +200,9 @@ function spareName(folder: string): string {
 /** Whether a name in the folder is a spare file's. */
 export function isSpareName(name: string): boolean {
   return SPARE.test(name);
+}
+
+/** Whether it is one that was never finished. */
+export function isPartName(name: string): boolean {
+  return name.endsWith(PART) && isSpareName(name.slice(0, -PART.length));
 }

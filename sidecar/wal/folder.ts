@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { SidecarError } from "../errors.ts";
-import { Allocation, isSpareName } from "./allocation.ts";
+import { Allocation, isPartName, isSpareName } from "./allocation.ts";
 import type { FileOperations } from "./file-operations.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import { findLeftovers, type Leftover } from "./leftovers.ts";
@@ -41,6 +41,7 @@ export async function openWalFolder(options: WalFolderOptions): Promise<WalFolde
     const leftovers = await findLeftovers(folder, files);
     for (const { paths } of leftovers) for (const _ of paths) allocation.adopt();
     for (const name of await files.list(folder)) {
+      if (isPartName(name)) await files.remove(join(folder, name));
       if (isSpareName(name)) await allocation.adoptSpare(join(folder, name));
     }
     allocation.prepare();

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { walFileName } from "./header.ts";
+import { systemError } from "./testing/faulty-files.ts";
 import { journalId, record, recovered, WalRig } from "./testing/wal-rig.ts";
 
 let rig: WalRig;
@@ -22,7 +23,7 @@ async function writeBatches(sizes: readonly number[]): Promise<number[]> {
   const ends: number[] = [];
   let seq = 0;
   for (const size of sizes) {
-    await Promise.all(Array.from({ length: size }, () => wal.append(seq, record(seq++, 60))));
+    await Promise.all(Array.from({ length: size }, () => wal.append(seq, record(seq++, 10))));
     ends.push(wal.files.at(-1)?.end ?? 0);
   }
   await rig.close();
@@ -38,7 +39,7 @@ async function image(): Promise<string> {
 }
 
 function texts(count: number): string[] {
-  return Array.from({ length: count }, (_, seq) => Buffer.from(record(seq, 60).record).toString().trimEnd());
+  return Array.from({ length: count }, (_, seq) => Buffer.from(record(seq, 10).record).toString().trimEnd());
 }
 
 async function flip(path: string, offset: number): Promise<void> {
@@ -52,7 +53,7 @@ async function flip(path: string, offset: number): Promise<void> {
 
 describe("a torn tail", () => {
   test("cut at every byte of the last batch: the batches before it are all there, and nothing of it", async () => {
-    const [, before = 0, end = 0] = await writeBatches([3, 4, 2]);
+    const [, before = 0, end = 0] = await writeBatches([2, 3, 1]);
     const path = join(await image(), walFileName(journalId, 0));
     const whole = await readFile(path);
     for (let cut = before; cut <= end; cut++) {
@@ -60,18 +61,18 @@ describe("a torn tail", () => {
       whole.copy(torn, 0, 0, cut);
       await writeFile(path, torn);
       const { leftover, texts: found } = (await recovered(join(path, ".."))) ?? {};
-      expect(found).toEqual(texts(cut === end ? 9 : 7));
+      expect(found).toEqual(texts(cut === end ? 6 : 5));
       expect(leftover?.corruption).toBeUndefined();
     }
   }, 20_000);
 
   test("the same where the file itself ends there", async () => {
-    const [, before = 0, end = 0] = await writeBatches([3, 4, 2]);
+    const [, before = 0, end = 0] = await writeBatches([2, 3, 1]);
     const path = join(await image(), walFileName(journalId, 0));
     for (let cut = end - 1; cut >= before; cut--) {
       await truncate(path, cut);
       const { leftover, texts: found } = (await recovered(join(path, ".."))) ?? {};
-      expect(found).toEqual(texts(7));
+      expect(found).toEqual(texts(5));
       expect(leftover?.corruption).toBeUndefined();
     }
   }, 20_000);
@@ -86,13 +87,13 @@ describe("a torn tail", () => {
 
 describe("corruption", () => {
   test("a flipped byte anywhere before the last batch is told from a torn tail, and what is before it is readable", async () => {
-    const [first = 0, second = 0] = await writeBatches([3, 4, 2]);
+    const [first = 0, second = 0] = await writeBatches([2, 3, 1]);
     const path = join(await image(), walFileName(journalId, 0));
     for (let offset = first; offset < second; offset++) {
       await flip(path, offset);
       const { leftover, texts: found } = (await recovered(join(path, ".."))) ?? {};
-      expect(found).toEqual(texts(3));
-      expect(leftover?.corruption).toEqual({ beyond: 9 });
+      expect(found).toEqual(texts(2));
+      expect(leftover?.corruption).toEqual({ beyond: 6 });
       await flip(path, offset);
     }
   }, 20_000);
@@ -105,8 +106,19 @@ describe("corruption", () => {
     expect([found, leftover?.owner, leftover?.corruption]).toEqual([[], undefined, { beyond: undefined }]);
   });
 
+  test("of the disk itself: as far as it is readable, and the process goes on", async () => {
+    await writeBatches([3]);
+    const folder = await image();
+    rig.files.beforeRead = (position) => {
+      if (position > 0) throw systemError("EIO");
+    };
+    const { leftover, texts: found } = (await recovered(folder, rig.files)) ?? {};
+    expect(found).toEqual([]);
+    expect(leftover).toMatchObject({ owner: { pod: "shop/web-1" }, corruption: { beyond: undefined } });
+  });
+
   test("a missing file between others is corruption up to the newest record", async () => {
-    await writeBatches(Array.from({ length: 60 }, () => 200));
+    await writeBatches(Array.from({ length: 60 }, () => 300));
     const folder = await image();
     const names = (await readdir(folder)).filter((name) => name.startsWith(journalId)).sort();
     expect(names.length).toBeGreaterThan(3);
@@ -114,7 +126,7 @@ describe("corruption", () => {
     const { leftover, texts: found = [] } = (await recovered(folder)) ?? {};
     expect(found).toEqual(texts(found.length));
     expect(found.length).toBeGreaterThan(0);
-    expect(leftover?.corruption).toEqual({ beyond: 12_000 });
+    expect(leftover?.corruption).toEqual({ beyond: 18_000 });
   });
 });
 
@@ -126,7 +138,7 @@ test("old frames in a file that is used again are never taken for new ones", asy
   await first.release(seq);
   await first.close(true);
   const wal = await rig.begin();
-  for (let n = 0; n < 5; n++) await wal.append(n, record(n, 60));
+  for (let n = 0; n < 5; n++) await wal.append(n, record(n, 10));
   await rig.close();
   const { leftover, texts: found } = (await recovered(rig.folder)) ?? {};
   expect([leftover?.journal, found, leftover?.corruption]).toEqual([journalId, texts(5), undefined]);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { FileOperations } from "./file-operations.ts";
+import type { FileOperations, WalHandle } from "./file-operations.ts";
 import { decodeHeader, HEADER_BYTES, parseWalFileName, type WalHeader, walFileName } from "./header.ts";
 import { type ScannedFile, scanFile } from "./scan.ts";
 import type { WalFile } from "./wal-file.ts";
@@ -42,9 +42,12 @@ export async function findLeftovers(folder: string, files: FileOperations): Prom
   return leftovers.toSorted((a, b) => (a.journal < b.journal ? -1 : 1));
 }
 
-interface OpenedFile {
-  file: WalFile;
-  scan: ScannedFile;
+/** A file of a journal as far as it can be read. */
+interface FoundFile {
+  size: number;
+  handle: WalHandle | undefined;
+  header: WalHeader | undefined;
+  scan: ScannedFile | undefined;
 }
 
 async function readLeftover(journal: string, paths: string[], files: FileOperations): Promise<Leftover> {
@@ -61,50 +64,53 @@ async function readLeftover(journal: string, paths: string[], files: FileOperati
     size: 0,
   };
   for (const path of paths) {
-    const { opened, size } = await openFile(path, journal, files);
-    leftover.size += size;
-    addFile(leftover, opened);
+    const found = await readFile(path, journal, files);
+    leftover.size += found.size;
+    if (!addFile(leftover, path, found)) await found.handle?.close();
   }
   return leftover;
 }
 
-function addFile(leftover: Leftover, opened: OpenedFile | undefined): void {
-  const header = opened?.file.header;
-  if (opened === undefined || header === undefined) {
+/** Answers whether the file's records can be shipped. */
+function addFile(leftover: Leftover, path: string, { size, handle, header, scan }: FoundFile): boolean {
+  if (header !== undefined) leftover.owner ??= { tenant: header.tenant, pod: header.pod };
+  if (handle === undefined || header === undefined || scan === undefined) {
     leftover.corruption ??= { beyond: undefined };
-    return;
+    return false;
   }
-  leftover.owner ??= { tenant: header.tenant, pod: header.pod };
-  const { file, scan } = opened;
   const isFirst = leftover.readable.length === 0;
-  if (leftover.corruption === undefined && (isFirst || header.first === leftover.next)) {
-    leftover.readable.push(file);
-    if (isFirst) leftover.first = header.first;
-    leftover.next = scan.next;
-    leftover.last = scan.last ?? leftover.last;
-    leftover.bestEffort ||= scan.bestEffort;
-    if (scan.beyond !== undefined) leftover.corruption = { beyond: scan.beyond };
-    return;
+  if (leftover.corruption !== undefined || !(isFirst || header.first === leftover.next)) {
+    // Records before this file's are missing: it cannot be shipped, but it tells how far the journal had come.
+    leftover.corruption = { beyond: Math.max(leftover.corruption?.beyond ?? 0, scan.beyond ?? scan.next) };
+    return false;
   }
-  // Records before this file's are missing: it cannot be shipped, but it tells how far the journal had come.
-  const beyond = Math.max(leftover.corruption?.beyond ?? 0, scan.beyond ?? scan.next);
-  leftover.corruption = { beyond };
+  leftover.readable.push({ path, handle, header, size, end: scan.end, next: scan.next });
+  if (isFirst) leftover.first = header.first;
+  leftover.next = scan.next;
+  leftover.last = scan.last ?? leftover.last;
+  leftover.bestEffort ||= scan.bestEffort;
+  if (scan.beyond !== undefined) leftover.corruption = { beyond: scan.beyond };
+  return true;
 }
 
-async function openFile(
-  path: string,
-  journal: string,
-  files: FileOperations,
-): Promise<{ opened: OpenedFile | undefined; size: number }> {
-  const handle = await files.open(path, "Read");
-  const { size } = await handle.stat();
-  const bytes = Buffer.alloc(HEADER_BYTES);
-  const length = await handle.read(bytes, 0);
-  const header: WalHeader | undefined = decodeHeader(bytes.subarray(0, length));
-  if (header?.journal !== journal) {
-    await handle.close();
-    return { opened: undefined, size };
+/** What the disk gives of a file; what it does not give is corruption, not the end of this process. */
+async function readFile(path: string, journal: string, files: FileOperations): Promise<FoundFile> {
+  const found: FoundFile = { size: 0, handle: undefined, header: undefined, scan: undefined };
+  try {
+    const handle = await files.open(path, "Read");
+    found.handle = handle;
+    found.size = (await handle.stat()).size;
+    const bytes = Buffer.alloc(HEADER_BYTES);
+    const header = decodeHeader(bytes.subarray(0, await handle.read(bytes, 0)));
+    if (header?.journal !== journal) return found;
+    found.header = header;
+    found.scan = await scanFile(handle, found.size, header.first, header.salt);
+  } catch (error) {
+    if (systemCode(error) !== "EIO") throw error;
   }
-  const scan = await scanFile(handle, size, header.first, header.salt);
-  return { opened: { file: { path, handle, header, size, end: scan.end, next: scan.next }, scan }, size };
+  return found;
+}
+
+function systemCode(error: unknown): unknown {
+  return Error.isError(error) && "code" in error ? error.code : undefined;
 }

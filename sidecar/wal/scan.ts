@@ -1,5 +1,12 @@
 import type { WalHandle } from "./file-operations.ts";
-import { FRAME_HEADER_BYTES, type Frame, findCommit, MAX_PAYLOAD_BYTES, readFrame } from "./frame.ts";
+import {
+  COMMIT_FRAME_BYTES,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  findCommit,
+  MAX_PAYLOAD_BYTES,
+  readFrame,
+} from "./frame.ts";
 import { HEADER_BYTES } from "./header.ts";
 import { decodeStoredRecord } from "./stored-record.ts";
 
@@ -17,8 +24,8 @@ export interface ScannedFile {
   beyond: number | undefined;
 }
 
-const CHUNK_BYTES = 4 << 20;
-const OVERLAP = FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES;
+/** More than the largest frame. */
+const CHUNK_BYTES = 2 * (FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES);
 
 /**
  * Reads a file from its first frame (whose record must be `first`) to the last of its good batches. What follows that batch was
@@ -99,7 +106,7 @@ async function findBeyond(
   { end, size, next, salt }: { end: number; size: number; next: number; salt: number },
 ): Promise<number | undefined> {
   let beyond: number | undefined;
-  for (let offset = end; offset < size; offset += chunk.length - OVERLAP) {
+  for (let offset = end; offset < size; offset += chunk.length - COMMIT_FRAME_BYTES) {
     const length = await handle.read(chunk, offset);
     const bytes = chunk.subarray(0, length);
     for (let frame = findCommit(bytes, 0, salt); frame !== undefined; frame = findCommit(bytes, frame.end, salt)) {

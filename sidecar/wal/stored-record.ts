@@ -39,9 +39,9 @@ export function encodeStoredRecord(target: Buffer, offset: number, stored: Store
 
 /** The reverse of `encodeStoredRecord`; what it answers are views of `payload`. Throws a RangeError on what it never wrote. */
 export function decodeStoredRecord(payload: Buffer): StoredRecord {
-  const flags = payload.readUInt8(0);
-  const recordEnd = PREFIX_BYTES + payload.readUInt32BE(1);
+  const recordEnd = payload.length < PREFIX_BYTES ? Number.POSITIVE_INFINITY : PREFIX_BYTES + payload.readUInt32BE(1);
   if (recordEnd > payload.length) throw new RangeError("a stored record is cut short");
+  const flags = payload.readUInt8(0);
   return {
     record: payload.subarray(PREFIX_BYTES, recordEnd),
     private: (flags & HAS_PRIVATE) === 0 ? undefined : payload.subarray(recordEnd),

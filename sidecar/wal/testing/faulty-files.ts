@@ -8,6 +8,8 @@ export class FaultyFiles implements FileOperations {
   beforeWrite: () => void | Promise<void> = () => {};
   /** Called before each write into a file that is being made. */
   beforeAllocation: () => void = () => {};
+  /** Called before each read. */
+  beforeRead: (position: number) => void = () => {};
 
   async open(path: string, mode: "Create" | "Durable" | "Read"): Promise<WalHandle> {
     const handle = await fileOperations.open(path, mode);
@@ -20,6 +22,10 @@ export class FaultyFiles implements FileOperations {
           await this.beforeWrite();
         }
         return handle.write(bytes, position);
+      },
+      read: async (target, position) => {
+        this.beforeRead(position);
+        return handle.read(target, position);
       },
     };
   }

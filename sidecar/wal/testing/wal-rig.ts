@@ -87,8 +87,11 @@ export class WalRig {
 }
 
 /** Everything readable that ended processes left in a folder, as text. */
-export async function recovered(folder: string): Promise<{ leftover: Leftover; texts: string[] } | undefined> {
-  const [leftover] = await findLeftovers(folder, new FaultyFiles());
+export async function recovered(
+  folder: string,
+  files = new FaultyFiles(),
+): Promise<{ leftover: Leftover; texts: string[] } | undefined> {
+  const [leftover] = await findLeftovers(folder, files);
   if (leftover === undefined) return undefined;
   const reader = new LogReader(() => leftover.readable, leftover.first);
   const texts: string[] = [];
