@@ -2,7 +2,6 @@ import swagger from "@fastify/swagger";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import {
   jsonSchemaTransform,
-  jsonSchemaTransformObject,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
@@ -13,6 +12,7 @@ import { observeRequests } from "./http/observe-requests.ts";
 import { addRequestIds, requestId } from "./http/request-id.ts";
 import { addSecurityHeaders } from "./http/security-headers.ts";
 import { openapiDocument } from "./openapi/document.ts";
+import { tidyDocument } from "./openapi/tidy.ts";
 import type { Workshop } from "./parts.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { documentRoutes } from "./routes/document.ts";
@@ -57,7 +57,7 @@ export async function createApp(workshop: Workshop): Promise<App> {
   await app.register(swagger, {
     openapi: openapiDocument,
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: tidyDocument,
   });
   const routes: Routes[] = [tenantRoutes, userRoutes, authRoutes, documentRoutes, probeRoutes];
   for (const add of routes) add(typed(app), workshop);
