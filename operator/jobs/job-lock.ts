@@ -14,7 +14,8 @@ interface Connection {
 export class JobLocks {
   readonly #database: Database;
   readonly #held = new Set<string>();
-  #client: Promise<Connection> | undefined;
+  #opening: Promise<Connection> | undefined;
+  #open: Connection | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -23,47 +24,48 @@ export class JobLocks {
   /** Whether the job is ours to run now; asks for it where it is not. */
   async holds(job: string): Promise<boolean> {
     if (this.#held.has(job)) return true;
-    const client = await this.#connection();
-    const { rows } = await client.query(
-      "SELECT pg_try_advisory_lock(hashtextextended('heauth.job.' || $1, 0)) AS locked",
-      [job],
-    );
-    const locked = rows[0]?.locked === true;
-    // The connection may have gone while it answered.
-    if (locked && this.#client !== undefined && (await this.#client) === client) this.#held.add(job);
+    const connection = await this.#connection();
+    try {
+      const { rows } = await connection.query(
+        "SELECT pg_try_advisory_lock(hashtextextended('heauth.job.' || $1, 0)) AS locked",
+        [job],
+      );
+      // The connection may have gone while it answered.
+      if (rows[0]?.locked === true && this.#open === connection) this.#held.add(job);
+    } catch (error) {
+      this.#drop(connection);
+      throw error;
+    }
     return this.#held.has(job);
   }
 
   /** Gives every lock back. */
   async release(): Promise<void> {
-    const client = await this.#client?.catch(() => undefined);
-    this.#lost();
-    client?.release(true);
+    await this.#opening?.catch(() => undefined);
+    if (this.#open !== undefined) this.#drop(this.#open);
   }
 
-  #connection(): Promise<Connection> {
-    this.#client ??= this.#connect().then(
-      (client: Connection) => {
-        client.once("error", () => {
-          this.#lost();
-          client.release(true);
-        });
-        return client;
-      },
-      (error: unknown) => {
-        this.#client = undefined;
-        throw error;
-      },
-    );
-    return this.#client;
+  /** One connection, however many ask for it at once. */
+  async #connection(): Promise<Connection> {
+    if (this.#open !== undefined) return this.#open;
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
   }
 
-  #connect(): Promise<Connection> {
-    return this.#database.pool.connect();
+  async #connect(): Promise<Connection> {
+    const connection: Connection = await this.#database.pool.connect();
+    connection.once("error", () => this.#drop(connection));
+    this.#open = connection;
+    return connection;
   }
 
-  #lost(): void {
-    this.#client = undefined;
+  /** Ending the connection gives its locks back. */
+  #drop(connection: Connection): void {
+    if (this.#open !== connection) return;
+    this.#open = undefined;
     this.#held.clear();
+    connection.release(true);
   }
 }

@@ -1,2 +1,15 @@
+export {
+  abandon,
+  type DeliveryKind,
+  type DeliveryName,
+  type DueDelivery,
+  deferToDigest,
+  markDelivered,
+  markFailed,
+  pruneAlertWindows,
+  type ReceiverName,
+  takeBudget,
+  takeDueDeliveries,
+} from "./deliveries.ts";
 export { RUN_LENGTH } from "./from-records.ts";
 export { type AlertDetails, type Occurrence, raiseAlerts } from "./raise.ts";

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Frontier, parseCheckpoint, parseKeyChange, sha256, verifyCheckpoint, verifyLedger } from "@heauth/core/ledger";
 import { createLogs, createMetrics, uuidv7 } from "@heauth/program";
-import { type Database, insertSegments, LedgerReader, LedgerWriter, noteWatermark, type RecordDraft } from "@heauth/store";
+import {
+  type Database,
+  insertSegments,
+  LedgerReader,
+  LedgerWriter,
+  noteWatermark,
+  type RecordDraft,
+} from "@heauth/store";
 import {
   decision,
   insertSession,

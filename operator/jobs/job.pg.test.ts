@@ -1,0 +1,109 @@
+import { createLogs } from "@heauth/program";
+import type { Database } from "@heauth/store";
+import { type TestDatabase, testDatabase } from "@heauth/store/testing";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { Job } from "./job.ts";
+import { JobLocks } from "./job-lock.ts";
+
+const { log } = createLogs({ program: "test", level: "silent" });
+let store: TestDatabase;
+let database: Database;
+const stops: (() => Promise<void>)[] = [];
+
+beforeAll(async () => {
+  store = await testDatabase();
+  database = await store.database("heauth_operator");
+});
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+afterAll(() => store.drop());
+
+function operator() {
+  const locks = new JobLocks(database);
+  let onRound = Promise.withResolvers<void>();
+  let rounds = 0;
+  const job = new Job({
+    name: "seal",
+    locks,
+    log,
+    intervalMs: 5,
+    round: async () => {
+      rounds++;
+      onRound.resolve();
+      return false;
+    },
+  });
+  const stop = async () => {
+    await job.stop();
+    await locks.release();
+  };
+  stops.push(stop);
+  return {
+    job,
+    locks,
+    stop,
+    rounds: () => rounds,
+    nextRound: () => {
+      onRound = Promise.withResolvers();
+      return onRound.promise;
+    },
+  };
+}
+
+test("of two operators one runs the job, and the other takes over when it stops", async () => {
+  const first = operator();
+  const second = operator();
+  const began = first.nextRound();
+  await first.job.start();
+  await began;
+  expect(await second.locks.holds("seal")).toBe(false);
+  expect(await second.locks.holds("deliver-alerts")).toBe(true);
+  await second.job.start();
+  await first.nextRound();
+  expect(second.rounds()).toBe(0);
+  const taken = second.nextRound();
+  await first.stop();
+  await taken;
+  expect(await first.locks.holds("seal")).toBe(false);
+});
+
+test("who loses the connection loses the lock, and asks for it again", async () => {
+  const first = operator();
+  const began = first.nextRound();
+  await first.job.start();
+  await began;
+  const [row] = await store.superuser.query<{ pid: number }>(
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+  );
+  const rival = operator();
+  await store.superuser.query("SELECT pg_terminate_backend($1)", [row?.pid]);
+  await first.nextRound();
+  await first.stop();
+  expect(await rival.locks.holds("seal")).toBe(true);
+});
+
+test("a failed round is logged, and tried again", async () => {
+  const locks = new JobLocks(database);
+  let rounds = 0;
+  const done = Promise.withResolvers<void>();
+  const job = new Job({
+    name: "close-blocks",
+    locks,
+    log,
+    intervalMs: 5,
+    round: async () => {
+      rounds++;
+      if (rounds === 1) throw new Error("once");
+      done.resolve();
+      return false;
+    },
+  });
+  stops.push(async () => {
+    await job.stop();
+    await locks.release();
+  });
+  await job.start();
+  await done.promise;
+  expect(rounds).toBeGreaterThanOrEqual(2);
+});
