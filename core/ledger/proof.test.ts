@@ -23,8 +23,8 @@ describe("inclusion", () => {
     }
   });
 
-  test("a proof for another size is refused", () => {
-    fc.assert(
+  test("a proof for another size is refused", async () => {
+    await fc.assert(
       fc.property(size, size, fc.nat(), (n, m, at) => {
         fc.pre(n !== m);
         const index = at % Math.min(n, m);
@@ -34,8 +34,8 @@ describe("inclusion", () => {
     );
   });
 
-  test("a path that lacks a step, has one more, or a wrong one is refused", () => {
-    fc.assert(
+  test("a path that lacks a step, has one more, or a wrong one is refused", async () => {
+    await fc.assert(
       fc.property(fc.integer({ min: 2, max: LEAVES.length }), fc.nat(), fc.nat(), (n, at, which) => {
         const index = at % n;
         const path = inclusionProof(LEAVES, index, n);
@@ -82,8 +82,8 @@ describe("consistency", () => {
     }
   });
 
-  test("another old tree, another new tree, a changed, missing or added step is refused", () => {
-    fc.assert(
+  test("another old tree, another new tree, a changed, missing or added step is refused", async () => {
+    await fc.assert(
       fc.property(size, size, fc.nat(), (n, m, which) => {
         const [older, newer] = [Math.min(n, m), Math.max(n, m)];
         fc.pre(older < newer);
@@ -98,8 +98,8 @@ describe("consistency", () => {
     );
   });
 
-  test("a proof between other sizes is refused", () => {
-    fc.assert(
+  test("a proof between other sizes is refused", async () => {
+    await fc.assert(
       fc.property(size, size, size, (a, b, c) => {
         const [older, newer] = [Math.min(a, b), Math.max(a, b)];
         fc.pre(older < newer && c !== older && c < newer);

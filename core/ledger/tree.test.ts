@@ -49,8 +49,8 @@ test("no root of a size that never was", () => {
 });
 
 describe("the frontier", () => {
-  test("has the defined root at every size, also after it was stored", () => {
-    fc.assert(
+  test("has the defined root at every size, also after it was stored", async () => {
+    await fc.assert(
       fc.property(fc.integer({ min: 0, max: 300 }), (size) => {
         const leaves = leavesOf(size);
         let frontier = Frontier.empty();

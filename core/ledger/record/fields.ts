@@ -49,7 +49,7 @@ const isErasureShape = shaped<Erasure>({
 });
 
 function isErasure(value: unknown): value is Erasure {
-  return isErasureShape(value) && Object.keys(value).length > 0;
+  return isErasureShape(value) && Object.values(value).some((part) => part !== undefined);
 }
 
 type FieldName = keyof LedgerRecord;
@@ -79,13 +79,15 @@ const GUARDS: { readonly [K in FieldName]-?: Guard<Exclude<LedgerRecord[K], unde
   v: isVersion,
 };
 
-/** The fields in the order in which canonical JSON has them. */
-export const FIELD_NAMES = Object.keys(GUARDS) as readonly FieldName[];
+type Field = { readonly bit: number; readonly is: Guard<unknown> };
 
-const BIT = Object.fromEntries(FIELD_NAMES.map((name, index) => [name, 1 << index])) as Record<FieldName, number>;
+// A map, so that a key like __proto__ or constructor finds nothing.
+const FIELDS: ReadonlyMap<string, Field> = new Map(
+  Object.entries(GUARDS).map(([name, is], index) => [name, { bit: 1 << index, is }]),
+);
 
 function bits(...names: readonly FieldName[]): number {
-  return names.reduce((mask, name) => mask | BIT[name], 0);
+  return names.reduce((mask, name) => mask | (FIELDS.get(name)?.bit ?? 0), 0);
 }
 
 type Fields = { readonly must: number; readonly may: number };
@@ -111,6 +113,9 @@ const BY_TYPE: Readonly<Record<string, Fields>> = {
   "journal.open": fields([]),
   "journal.close": fields([], ["reason"]),
 };
+const TYPE = bits("type");
+const PREV = bits("prev");
+const SESSION = bits("session");
 const IDENTITY = fields([], ["session", "prev", "request"]);
 const POLICY = fields([], ["policy"]);
 
@@ -123,16 +128,16 @@ export function recordFault(record: Readonly<Record<string, unknown>>): string |
   for (const name in record) {
     const value = record[name];
     if (value === undefined) continue;
-    const bit = BIT[name as FieldName];
-    if (bit === undefined) return "a field that is not known";
-    if (!GUARDS[name as FieldName](value)) return `${name} is not valid`;
-    mask |= bit;
+    const field = FIELDS.get(name);
+    if (field === undefined) return "a field that is not known";
+    if (!field.is(value)) return `${name} is not valid`;
+    mask |= field.bit;
   }
-  if ((mask & BIT.type) === 0) return "type is missing";
+  if ((mask & TYPE) === 0) return "type is missing";
   const type = record["type"] as string;
   const { must, may } = BY_TYPE[type] ?? (type.startsWith("identity.") ? IDENTITY : POLICY);
   if ((mask & must) !== must) return "a field that its type must have is missing";
   if ((mask & ~may) !== 0) return "a field that its type does not have";
-  if ((mask & BIT.prev) !== 0 && (mask & BIT.session) === 0) return "prev without session";
+  if ((mask & PREV) !== 0 && (mask & SESSION) === 0) return "prev without session";
   return undefined;
 }
