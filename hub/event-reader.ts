@@ -42,6 +42,8 @@ export interface EventReaderOptions {
 export interface EventReader {
   /** The store that was read; undefined until the first complete read. */
   readonly store: string | undefined;
+  /** Resolves with the first complete read. */
+  readonly ready: Promise<void>;
   /** Time since the last complete read began, ms. */
   ageMs(): number | undefined;
   start(): void;
@@ -51,6 +53,7 @@ export interface EventReader {
 export function createEventReader(options: EventReaderOptions): EventReader {
   const { database, history, listener, clock, log, everyMs } = options;
   const backoff = createBackoff({ firstMs: 50, maxMs: options.reconnectMs });
+  const first = Promise.withResolvers<void>();
   let store: string | undefined;
   let lastRead: Instant | undefined;
   let stopped = false;
@@ -94,6 +97,7 @@ export function createEventReader(options: EventReaderOptions): EventReader {
       store = primary.store;
       lastRead = begun;
       backoff.reset();
+      first.resolve();
       listener.complete();
       await rest(everyMs);
       // Many commits are read together.
@@ -141,6 +145,7 @@ export function createEventReader(options: EventReaderOptions): EventReader {
     get store() {
       return store;
     },
+    ready: first.promise,
     ageMs,
     start() {
       running ??= run();

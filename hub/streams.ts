@@ -1,4 +1,4 @@
-import { asError, type Logger } from "@heauth/program";
+import { asError, type Logger, withDeadline } from "@heauth/program";
 import { CallError, type Hello, PROTOCOL, type SyncRequest, type SyncServerStream } from "@heauth/protocol";
 import type { Caller, CallerResolver } from "./callers.ts";
 import type { EventListener, EventReader } from "./event-reader.ts";
@@ -12,12 +12,14 @@ import { createStream, type Stream } from "./stream.ts";
 
 /** A sidecar that says nothing is not kept waiting for. */
 const HELLO_MS = 5000;
+/** How long a stream waits for a hub that has only just started. */
+const READY_MS = 2000;
 const MAX_CURSORS = 1000;
 /** How long sidecars spread out before they come back from a hub that stopped, ms. */
 const RECONNECT_MS = 500;
 
 export interface StreamsOptions {
-  reader: Pick<EventReader, "store" | "ageMs">;
+  reader: Pick<EventReader, "store" | "ready" | "ageMs">;
   history: History;
   board: PolicyBoard;
   notes: Notes;
@@ -48,6 +50,9 @@ export function createStreams(options: StreamsOptions): Streams {
     if (hello.cursors.length > MAX_CURSORS) throw malformed("too many cursors");
     const caller = await callers.resolve(call.metadata);
     await board.know(caller.policies);
+    await withDeadline(READY_MS, "the first read of the outbox", () => reader.ready).catch(() => {
+      throw unavailable();
+    });
     return caller;
   }
 
