@@ -38,6 +38,8 @@ describe("what the sidecar is told", () => {
   test("the peer's address, from the connection and not from what a client says", async () => {
     await get(url(), "/", "X-Heauth-Peer: 6.6.6.6", "X-Forwarded-For: 9.9.9.9");
     expect(values(asked(), "x-heauth-peer")).toEqual(["127.0.0.1"]);
+    // One entry more than the client sent: Envoy's own, which names the machine where the client is on it too.
+    expect(values(asked(), "x-forwarded-for").join()).toMatch(/^9\.9\.9\.9, ?[0-9.]+$/);
     expect(values(served(), "x-heauth-peer")).toEqual([]);
   });
 
@@ -116,6 +118,17 @@ describe("an allowed request", () => {
     rig.authorizer.answer = () => ({ status: 200, headers: { cookie: "theme=dark" } });
     await get(url(), "/", "Cookie: session=t; theme=dark");
     expect(values(served(), "cookie")).toEqual(["theme=dark"]);
+  });
+
+  test("lives no longer than the sidecar says", async () => {
+    rig.authorizer.answer = () => ({ status: 200, headers: { "grpc-timeout": "300m" } });
+    const { promise, resolve } = Promise.withResolvers<{ status: number }>();
+    rig.app.answer = () => promise;
+    try {
+      expect(await get(url(), "/")).toMatchObject({ status: 504 });
+    } finally {
+      resolve({ status: 200 });
+    }
   });
 
   test("gets the app's own statuses, even the one that stands for unavailable", async () => {

@@ -13,10 +13,6 @@ export interface EnvoySettings {
   sidecarSocket: string;
   /** Unix socket of Envoy's admin interface; Envoy makes it. */
   adminSocket: string;
-  /** How many entries of X-Forwarded-For to believe, from the right. */
-  trustedHops: number;
-  /** The longest that one request may take, streams included. */
-  maxRequestDurationMs: number;
   /** How long the sidecar may take to answer. */
   authorizerTimeoutMs: number;
 }
@@ -54,8 +50,6 @@ export function envoyBootstrap(settings: EnvoySettings): string {
     listenPort: settings.listen.port,
     appHost: upstream.hostname.replace(/^\[|\]$/g, ""),
     appPort: Number(upstream.port || 80),
-    trustedHops: settings.trustedHops,
-    maxRequestDuration: seconds(settings.maxRequestDurationMs),
     authorizerTimeout: seconds(settings.authorizerTimeoutMs),
     sidecarAway,
   };

@@ -1,5 +1,5 @@
-import { expect, test } from "@jest/globals";
 import { readConfig } from "@heauth/program";
+import { expect, test } from "@jest/globals";
 import { protectedApp, standaloneSettings } from "./config.ts";
 
 const flags = { resources: "r", data: "d", identity: "[::1]:0" };

@@ -48,10 +48,14 @@ export const standaloneSettings = z.object({
     description: "Where the identity API listens; port 0 takes a free one.",
     example: "127.0.0.1:8440",
   }),
-  protect: setting(z.array(protectedApp()).refine(areDistinct, "each policy and each listener stands once").default([]), {
-    description: "An app to protect: NAMESPACE/POLICY=HOST:PORT,UPSTREAM_URL. Envoy listens on HOST:PORT. Once for each app.",
-    example: "clinic/web=127.0.0.1:8081,http://127.0.0.1:8080",
-  }),
+  protect: setting(
+    z.array(protectedApp()).refine(areDistinct, "each policy and each listener stands once").default([]),
+    {
+      description:
+        "An app to protect: NAMESPACE/POLICY=HOST:PORT,UPSTREAM_URL. Envoy listens on HOST:PORT. Once for each app.",
+      example: "clinic/web=127.0.0.1:8081,http://127.0.0.1:8080",
+    },
+  ),
   database: setting(z.url({ protocol: /^postgres(ql)?$/ }).optional(), {
     description: "A PostgreSQL of your own instead of the embedded one; its user must be able to create roles.",
     example: "postgresql://heauth@127.0.0.1:5432/heauth",

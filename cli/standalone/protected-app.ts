@@ -53,8 +53,6 @@ export function createProtectedApp(options: ProtectedAppOptions): RunningApp {
     upstream: app.upstream,
     sidecarSocket: socket,
     authorizerTimeoutMs: 5_000,
-    trustedHops: 0,
-    maxRequestDurationMs: 0,
     log,
     restarts: metrics.counter("heauth_child_restarts_total", { child: "envoy" }),
   });

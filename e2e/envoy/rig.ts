@@ -38,8 +38,6 @@ export async function startRig(settings: Partial<EnvoySettings> = {}): Promise<R
     listen: { host: "127.0.0.1", port: 0 },
     upstream: new URL(`http://127.0.0.1:${app.port()}`),
     sidecarSocket,
-    trustedHops: 0,
-    maxRequestDurationMs: 3_600_000,
     authorizerTimeoutMs: 2_000,
     restarts: { add: () => again.resolve() },
     ...settings,

@@ -18,6 +18,8 @@ export function sendCheckAnswer(response: ServerResponse, request: CheckRequest,
 
 function sendAllowed(response: ServerResponse, { credentials }: CheckRequest, { decision }: CheckAnswer): void {
   const headers: Record<string, string> = { ...decision.setHeaders };
+  const { maxRequestDurationMs } = decision;
+  if (maxRequestDurationMs !== undefined) headers["grpc-timeout"] = grpcTimeout(maxRequestDurationMs);
   const remove = [...decision.removeHeaders];
   if (!decision.forwardCredential) remove.push("authorization");
   const cookies = credentials.cookie.join("; ");
@@ -26,6 +28,14 @@ function sendAllowed(response: ServerResponse, { credentials }: CheckRequest, { 
   else if (kept !== cookies) headers["cookie"] = kept;
   if (remove.length > 0) headers["x-envoy-auth-headers-to-remove"] = remove.join(",");
   response.writeHead(200, headers).end();
+}
+
+/**
+ * How Envoy is told the longest duration of one request, streams included (gRPC over HTTP/2, Timeout: at most eight digits). Its
+ * own header for that is not looked at after the route is chosen.
+ */
+function grpcTimeout(ms: number): string {
+  return ms < 100_000_000 ? `${ms}m` : `${Math.ceil(ms / 1000)}S`;
 }
 
 /** The app's own cookies; ours are dropped, the access token unless it is forwarded. */
