@@ -8,7 +8,7 @@ import { rowTamperings } from "../testing/tamper/rows.ts";
 import { verifyLedger } from "./verify.ts";
 
 const HISTORIES = [11, 12, 13].map((seed) => honestHistory({ seed, steps: 60 }));
-const PLACES = Number(process.env["HEAUTH_TAMPER_PLACES"] ?? 12);
+const PLACES = Number(process.env["HEAUTH_TAMPER_PLACES"] ?? 8);
 
 describe.each(Object.entries({ ...recordTamperings, ...rowTamperings, ...logTamperings }))("%s", (_name, tamper) => {
   test(`is found at ${PLACES} places`, async () => {
