@@ -1,3 +1,9 @@
+export { AnchorFiles } from "./anchor/files.ts";
+export type { AnchorStore } from "./anchor/store.ts";
+export { createOperator, type Operator, type OperatorOptions } from "./app.ts";
+export { OperatorError, type OperatorErrorCode } from "./errors.ts";
+export type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
+export type { ProgramKeys } from "./jobs/seal/key-changes.ts";
 export { describeSourceProblem } from "./source/describe.ts";
 export { FolderSource, type FolderSourceOptions } from "./source/folder-source.ts";
 export { tenantLabel } from "./source/secret.ts";
@@ -13,3 +19,5 @@ export {
   type SecretReading,
   type SourceProblem,
 } from "./source/source.ts";
+export type { Condition, ResourceStatus, StatusSink } from "./status/condition.ts";
+export { type DatedStatus, MemoryStatus } from "./status/memory-status.ts";

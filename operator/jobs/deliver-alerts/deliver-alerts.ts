@@ -1,4 +1,4 @@
-import { type Counter, type Logger, type Metrics } from "@heauth/program";
+import type { Counter, Logger, Metrics } from "@heauth/program";
 import {
   abandon,
   type Database,

@@ -8,6 +8,8 @@ const HALTED_RETRY_MS = 5_000;
 export interface SealerOptions extends SealOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Told when a tenant's log is halted, for another reason, or sealed again. */
+  readonly onHaltChange?: (tenant: NamedTenant) => void;
 }
 
 /** Seals all tenants' logs, round by round. Tenants without anything new cost nothing, but for the first round. */
@@ -61,19 +63,24 @@ export class Sealer {
   }
 
   #note(tenant: NamedTenant, outcome: SealOutcome): void {
-    const { log } = this.#options;
+    const { log, onHaltChange } = this.#options;
     if (outcome.kind === "Halted") {
       this.#counters.refused.add();
-      if (this.#halted.get(tenant.id)?.why !== outcome.why) {
+      const news = this.#halted.get(tenant.id)?.why !== outcome.why;
+      this.#halted.set(tenant.id, { why: outcome.why, retryAtMs: Date.now() + HALTED_RETRY_MS });
+      if (news) {
+        onHaltChange?.(tenant);
         log.error(
           { tenant: tenant.id, finding: outcome.why },
           "the tenant's log is halted: it is not sealed any further",
         );
       }
-      this.#halted.set(tenant.id, { why: outcome.why, retryAtMs: Date.now() + HALTED_RETRY_MS });
       return;
     }
-    if (this.#halted.delete(tenant.id)) log.info({ tenant: tenant.id }, "the tenant's log is sealed again");
+    if (this.#halted.delete(tenant.id)) {
+      onHaltChange?.(tenant);
+      log.info({ tenant: tenant.id }, "the tenant's log is sealed again");
+    }
     if (outcome.kind === "Sealed") this.#counters.sealed.add();
     if (outcome.kind === "Unchanged" || !outcome.more) this.#due.delete(tenant.id);
     this.#sizes.set(tenant.id, outcome.size);

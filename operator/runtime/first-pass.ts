@@ -1,0 +1,36 @@
+import { keyText, type ResourceKey } from "../source/source.ts";
+
+/** The first time that everything is reconciled, stage by stage: policies are compiled against tenants, so those go first. */
+export class FirstPass {
+  readonly #over = Promise.withResolvers<void>();
+  readonly #waiting = new Set<string>();
+  #stages: (readonly ResourceKey[])[] = [];
+  #add: (key: string) => void = () => {};
+
+  /** Resolves when every stage is done. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  /** @param add asks for a key to be reconciled */
+  begin(stages: readonly (readonly ResourceKey[])[], add: (key: string) => void): void {
+    this.#stages = [...stages];
+    this.#add = add;
+    this.#next();
+  }
+
+  /** A key was reconciled. */
+  done(key: string): void {
+    if (this.#waiting.delete(key) && this.#waiting.size === 0) this.#next();
+  }
+
+  #next(): void {
+    while (this.#waiting.size === 0) {
+      const stage = this.#stages.shift();
+      if (stage === undefined) break;
+      for (const key of stage) this.#waiting.add(keyText(key));
+    }
+    if (this.#waiting.size === 0) this.#over.resolve();
+    for (const key of [...this.#waiting]) this.#add(key);
+  }
+}

@@ -1,0 +1,35 @@
+import type { ResourceKey } from "../source/source.ts";
+
+/** As metav1.Condition, without what the sink adds: when it last changed, and of which generation it is said. */
+export interface Condition {
+  readonly type: "Ready" | "LedgerSealed" | "Accepted" | "ResolvedRefs" | "Paused";
+  readonly status: "True" | "False" | "Unknown";
+  /** A stable word. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What is so, of one resource. */
+export interface ResourceStatus {
+  readonly conditions: readonly Condition[];
+  /** Of a Tenant: the id that its data carries. */
+  readonly tenantId?: string;
+  /** Of an AuthPolicy: the digest in force. */
+  readonly policyDigest?: string;
+}
+
+/** Where statuses go: the log and memory in standalone, the resource itself in Kubernetes. */
+export interface StatusSink {
+  report(key: ResourceKey, status: ResourceStatus): Promise<void>;
+  /** The resource is gone. */
+  forget(key: ResourceKey): Promise<void>;
+}
+
+export function condition(
+  type: Condition["type"],
+  status: Condition["status"],
+  reason: string,
+  message = "",
+): Condition {
+  return { type, status, reason, message };
+}
