@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { uuidv7 } from "@heauth/program";
+import { type Database, migrate, openDatabase, type ProgramRole } from "@heauth/store";
+import { EmbeddedPostgres } from "@heauth/store/embedded";
+import type { TestDatabase } from "@heauth/store/testing";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { callerOfWeb, type TestHubParts, type TestStream, testHub, web } from "./testing.ts";
+
+let folder: string;
+let postgres: EmbeddedPostgres;
+let it: TestHubParts;
+let acme: string;
+
+/** A server of this test's own: it is stopped and started. */
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "heauth-away-"));
+  postgres = new EmbeddedPostgres({
+    dataDir: join(folder, "postgres"),
+    passwordFile: join(folder, "password"),
+    durable: false,
+  });
+  await postgres.start();
+  await migrate(postgres.url());
+  it = await testHub([callerOfWeb], await ownDatabase());
+  acme = await it.tenant("acme");
+  await it.put(acme, web);
+  await it.start();
+}, 30_000);
+
+afterAll(async () => {
+  await it?.stop();
+  await postgres?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 30_000);
+
+async function ownDatabase(): Promise<Pick<TestDatabase, "database" | "superuser" | "drop">> {
+  const opened: Database[] = [];
+  const database = async (role: ProgramRole | null) => {
+    const one = await openDatabase({ url: postgres.url(), role, applicationName: "test", statementTimeout: 2000 });
+    opened.push(one);
+    return one;
+  };
+  const superuser = await database(null);
+  return {
+    database,
+    superuser: { query: (sql, params) => superuser.transaction((tx) => tx.query(sql, params)) },
+    drop: async () => void (await Promise.all(opened.map((one) => one.stop()))),
+  };
+}
+
+async function youngProbe(stream: TestStream): Promise<void> {
+  while ((await stream.probe()) > 500) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, all is well within 5 s", async () => {
+  const stream = it.stream(callerOfWeb).hello();
+  const { seq } = await stream.next("begin");
+  const client = it.client(callerOfWeb);
+  const session = await it.session(acme);
+  const lookUp = () => client.call("lookUpSessions", { tenant: acme, sessions: [session] }, { deadlineMs: 2000 });
+  await lookUp();
+
+  await postgres.stop();
+  const away = performance.now();
+  await expect(lookUp()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const age = await stream.probe();
+  expect(age).toBeGreaterThanOrEqual(700);
+  expect(age).toBeLessThanOrEqual(performance.now() - away + 500);
+  // Who comes now is served from memory, and told the truth about its age.
+  const late = it.stream(callerOfWeb).hello();
+  expect(await late.next("policy")).toMatchObject(web);
+  expect(await late.probe()).toBeGreaterThanOrEqual(700);
+  // Words that wait for the store are not lost.
+  const { digest } = (await it.stream(callerOfWeb).hello().next("policy")) ?? {};
+  late.send({ case: "policyAck", value: { ...web, digest: digest ?? "", enforced: true } });
+
+  await postgres.start();
+  const back = performance.now();
+  await youngProbe(stream);
+  expect(performance.now() - back).toBeLessThan(5000);
+  expect((await lookUp()).sessions).toHaveLength(1);
+  await it.revoke(acme, session);
+  expect(await stream.next("event")).toMatchObject({ seq: seq + 1n, session });
+  const acks = async () =>
+    (await it.superuser.query<{ pod: string }>("SELECT pod FROM policy_ack")).map(({ pod }) => pod);
+  while ((await acks()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await acks()).toEqual(["shop/web-0"]);
+}, 30_000);
+
+test("a hub that starts while PostgreSQL is away says so, and welcomes sidecars as soon as it is back", async () => {
+  await postgres.stop();
+  const hub = await it.start();
+  const early = it.stream(callerOfWeb).hello();
+  expect(await early.ended).toMatchObject({ code: "UNAVAILABLE" });
+  const call = it
+    .client(callerOfWeb)
+    .call("lookUpSessions", { tenant: acme, sessions: [uuidv7()] }, { deadlineMs: 2000 });
+  await expect(call).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  await postgres.start();
+  const back = performance.now();
+  for (;;) {
+    const stream = it.stream(callerOfWeb).hello();
+    const welcomed = await Promise.race([
+      stream.next("welcome").then(() => true),
+      stream.ended.then(() => false),
+    ]).catch(() => false);
+    if (welcomed) break;
+  }
+  expect(performance.now() - back).toBeLessThan(5000);
+  await hub.stop(AbortSignal.timeout(3000));
+}, 30_000);
