@@ -1,15 +1,16 @@
 import { roleName } from "@heauth/core/resources";
-import { deleteUser, listUsers, type User, userByLogin } from "@heauth/store";
+import { listUsers, type User } from "@heauth/store";
 import type { FastifyRequest } from "fastify";
 import * as z from "zod";
 import type { Routes } from "../app.ts";
-import { IdentityError, invalidField } from "../errors.ts";
+import { invalidField } from "../errors.ts";
 import { originOf } from "../http/origin.ts";
 import { problems } from "../schemas/problem.ts";
 import { email, login, password, scope, shortText, subject } from "../schemas/text.ts";
 import { doneSchema } from "../schemas/tokens.ts";
 import { type Caller, requireManager } from "../sessions/caller.ts";
 import { addUser, type Doer, prepareUser } from "../users/create-user.ts";
+import { removeUser } from "../users/remove-user.ts";
 
 const PAGE = 100;
 const ROLES_MAX = 32;
@@ -120,20 +121,9 @@ export const userRoutes: Routes = (app, workshop) => {
     handler: async (request) => {
       const caller = await requireManager(workshop, request);
       const tenantId = caller.tenant.id;
-      const closed = await database.tenantTransaction(tenantId, async (tx) => {
-        const user = await userByLogin(tx, tenantId, request.params.login);
-        if (user === undefined) throw new IdentityError("UserNotFound");
-        const doer = doerOf(request, caller);
-        const sessions = await deleteUser(tx, ledgerWriter, tenantId, user.id);
-        await ledgerWriter.append(tx, tenantId, [
-          {
-            type: "identity.user.delete",
-            ...doer,
-            private: { ...doer.private, user: user.id, login: user.login, email: user.email },
-          },
-        ]);
-        return sessions.length;
-      });
+      const closed = await database.tenantTransaction(tenantId, (tx) =>
+        removeUser(tx, ledgerWriter, tenantId, request.params.login, doerOf(request, caller)),
+      );
       workshop.counts.closed("UserDeleted", closed);
       request.log.info({ tenant: tenantId, closed }, "user deleted");
       return { result: 1 as const };
