@@ -1,1 +1,41 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command } from "@commander-js/extra-typings";
+import { runSidecar } from "@heauth/sidecar";
+import { explain } from "./explain.ts";
+import { runStandalone } from "./standalone/main.ts";
+import { superuserCommand } from "./superuser/create.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("./package.json", import.meta.url), "utf8")) as { version: string };
+
+/** A long-running program: it reads its own flags, environment and file. */
+function program(
+  name: string,
+  description: string,
+  run: (options: { version: string; argv: string[] }) => Promise<void>,
+) {
+  return new Command(name)
+    .description(description)
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument("[flags...]")
+    .action((argv) => run({ version, argv }));
+}
+
+const heauth = new Command("heauth")
+  .description(
+    "Who touched which critical data: sessions with a key of their own, decisions, and a ledger that proves itself.",
+  )
+  .version(version)
+  .showHelpAfterError()
+  .addCommand(program("standalone", "run everything on one machine (see `heauth standalone --help`)", runStandalone))
+  .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
+  .addCommand(superuserCommand());
+
+try {
+  await heauth.parseAsync();
+} catch (error) {
+  process.stderr.write(`heauth: ${explain(error)}\n`);
+  process.exitCode = 2;
+}

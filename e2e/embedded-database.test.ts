@@ -16,6 +16,7 @@ function create(): EmbeddedDatabase {
     dataDir: join(folder, "postgres"),
     passwordFile: join(folder, "keys", "password"),
     urlFile: join(folder, "database.url"),
+    database: "postgres",
     log: createLogs({ program: "e2e", level: "silent" }).log,
     restartAfterMs: 20,
     restarts: { add: () => again.resolve() },

@@ -51,11 +51,11 @@ export function createChild(options: ChildOptions): Child {
       else options.onLine(line, stream);
     });
     run = begun;
-    if (options.pidFile !== undefined) writePidFile(options.pidFile, begun.pid);
     const exited = begun.exited.then((exit): never => {
       throw new ProgramError("ChildFailed", `${name} ended ${describe(exit)} before it was ready:\n${tail.text()}`);
     });
     try {
+      if (options.pidFile !== undefined) writePidFile(options.pidFile, begun.pid);
       const within = AbortSignal.any([signal, AbortSignal.timeout(options.readyWithinMs)]);
       await Promise.race([options.ready?.(begun, within), rejection(within, `${name} was not ready in time`), exited]);
       return begun;

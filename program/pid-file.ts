@@ -1,4 +1,5 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { z } from "zod";
 import { pause } from "./backoff.ts";
 import { ProgramError } from "./errors.ts";
@@ -10,7 +11,9 @@ const LOOK_AGAIN_MS = 25;
 /** Writes down which process runs, so that a later run of ours can end it if we cannot. */
 export function writePidFile(path: string, pid: number): void {
   const identity = processIdentity(pid);
-  if (identity !== undefined) writeFileSync(path, `${JSON.stringify({ pid, identity })}\n`, { mode: 0o600 });
+  if (identity === undefined) return;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(path, `${JSON.stringify({ pid, identity })}\n`, { mode: 0o600 });
 }
 
 export function removePidFile(path: string): void {

@@ -9,6 +9,8 @@ export interface EmbeddedDatabaseOptions {
   passwordFile: string;
   /** Gets the connection string, mode 0600, for psql and for the other commands. */
   urlFile: string;
+  /** The database that `urlFile` names. */
+  database: string;
   log: Logger;
   restarts?: Counter;
   /** The first wait before the server is started again after an unexpected end; 500 ms unless given. */
@@ -32,7 +34,7 @@ const settings = {
 
 /** A durable PostgreSQL that comes back by itself when it ends unexpectedly. */
 export function createEmbeddedDatabase(options: EmbeddedDatabaseOptions): EmbeddedDatabase {
-  const { dataDir, passwordFile, urlFile, log, restarts, restartAfterMs = 500 } = options;
+  const { dataDir, passwordFile, urlFile, database, log, restarts, restartAfterMs = 500 } = options;
   let stopping = new AbortController();
   let restarting: Promise<void> = Promise.resolve();
 
@@ -50,7 +52,7 @@ export function createEmbeddedDatabase(options: EmbeddedDatabaseOptions): Embedd
   async function begin(): Promise<void> {
     await postgres.start();
     // Renamed into place: a reader never sees half of it.
-    await writeFile(`${urlFile}.new`, `${postgres.url()}\n`, { mode: 0o600 });
+    await writeFile(`${urlFile}.new`, `${postgres.url(database)}\n`, { mode: 0o600 });
     await rename(`${urlFile}.new`, urlFile);
   }
 
@@ -75,7 +77,7 @@ export function createEmbeddedDatabase(options: EmbeddedDatabaseOptions): Embedd
 
   return {
     name: "postgres",
-    url: (database) => postgres.url(database),
+    url: (name) => postgres.url(name),
     pid: () => postgres.pid,
     async start() {
       stopping = new AbortController();

@@ -9,13 +9,22 @@ import {
   parseServerSecretsFile,
   type ServerSecrets,
 } from "@heauth/core/keys";
-import { formatPinnedKeys, type KeyProgram, parsePinnedKeys, pinnedKey, pinnedKeys } from "@heauth/core/ledger";
+import {
+  formatPinnedKeys,
+  type KeyProgram,
+  type PinnedKeys,
+  parsePinnedKeys,
+  pinnedKey,
+  pinnedKeys,
+} from "@heauth/core/ledger";
 import { CliError } from "../errors.ts";
 import type { DataFolder } from "./folder.ts";
 
 export interface Keys {
   readonly programs: Readonly<Record<KeyProgram, ProgramKey>>;
   readonly serverSecrets: ServerSecrets;
+  /** Those in force and those that once were: what `ledger-keys.json` holds. */
+  readonly pinned: PinnedKeys;
 }
 
 /**
@@ -38,17 +47,19 @@ export async function openKeys(folder: DataFolder): Promise<Keys> {
     cli: await program("cli"),
   };
   const serverSecrets = await read("server-secrets.json", newServerSecretsFile, parseServerSecretsFile);
-  await pin(folder.ledgerKeys, Object.values(programs));
-  return { programs, serverSecrets };
+  const pinned = await pin(folder.ledgerKeys, Object.values(programs));
+  return { programs, serverSecrets, pinned };
 }
 
 /** Keys that were pinned before stay: what they signed must verify for as long as it is kept. */
-async function pin(file: string, keys: readonly ProgramKey[]): Promise<void> {
+async function pin(file: string, keys: readonly ProgramKey[]): Promise<PinnedKeys> {
   const present = keys.map((key) => pinnedKey(key.program, key.publicKey));
   const text = await readIfThere(file);
   const before = text === undefined ? [] : parsePinnedKeys(text).values();
-  const now = formatPinnedKeys(pinnedKeys([...before, ...present]));
+  const pinned = pinnedKeys([...before, ...present]);
+  const now = formatPinnedKeys(pinned);
   if (now !== text) await writeDurably(file, now, 0o644);
+  return pinned;
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

@@ -1,0 +1,116 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { LedgerError, type PinnedKeys, parseCheckpoint, parsePinnedKeys, type Verdict } from "@heauth/core/ledger";
+import { type Database, openDatabase, type ProgramRole } from "@heauth/store";
+import { locateDatabase, type Where } from "../database/locate.ts";
+import { CliError } from "../errors.ts";
+import type { DataFolder } from "../standalone/folder.ts";
+import { checkLedger } from "./check-ledger.ts";
+import { ProgressBar, type Terminal } from "./progress-bar.ts";
+import { describeVerdict } from "./verdict-text.ts";
+
+export interface VerifyArguments extends Where {
+  readonly tenant: string;
+  readonly keys?: string | undefined;
+  readonly against?: string | undefined;
+  readonly requireAnchor?: true | undefined;
+  readonly requireComplete?: true | undefined;
+  readonly json?: true | undefined;
+}
+
+export interface Outputs {
+  readonly out: { write(text: string): unknown };
+  readonly err: Terminal;
+}
+
+/**
+ * Verifies a tenant's ledger and prints one verdict.
+ * @returns the exit code: 0 intact, 1 tampered, 2 could not check, 3 incomplete (with `requireComplete`)
+ * @throws CliError and what the database throws: nothing could be checked, exit code 2
+ */
+export async function runVerify(options: VerifyArguments, { out, err }: Outputs): Promise<0 | 1 | 2 | 3> {
+  const located = await locateDatabase(options);
+  try {
+    const pinned = await readKeys(options.keys ?? located.folder?.ledgerKeys);
+    // Before the database: the sealer moves the anchor after its commit, so the anchor read first is never ahead of an honest log.
+    const anchor = await readAnchor(options, located.folder);
+    const database = await openForReading(located.url);
+    const bar = new ProgressBar(err);
+    try {
+      const verdict = await database.read((tx) =>
+        checkLedger(tx, {
+          tenant: options.tenant,
+          pinned,
+          anchor,
+          requireAnchor: options.requireAnchor === true,
+          progress: bar.show,
+        }),
+      );
+      bar.clear();
+      out.write(options.json ? `${JSON.stringify(verdict)}\n` : describeVerdict(options.tenant, verdict));
+      return exitCode(verdict, options.requireComplete === true);
+    } finally {
+      bar.clear();
+      await database.stop();
+    }
+  } finally {
+    await located.close();
+  }
+}
+
+function exitCode(verdict: Verdict, requireComplete: boolean): 0 | 1 | 2 | 3 {
+  if (verdict.status === "Tampered") return 1;
+  if (verdict.status === "Unchecked") return 2;
+  return requireComplete && verdict.counts.gaps > 0 ? 3 : 0;
+}
+
+async function readKeys(file: string | undefined): Promise<PinnedKeys> {
+  if (file === undefined) {
+    throw new CliError("InvalidOption", "give --keys FILE or --data DIR: the keys are never taken from the database");
+  }
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new CliError("InvalidOption", `--keys: ${file} can't be read (${error.code})`);
+  });
+  try {
+    return parsePinnedKeys(text);
+  } catch (error) {
+    if (error instanceof LedgerError) throw new CliError("InvalidOption", `--keys: ${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The anchor that was asked for, else the one that standalone keeps; undefined when there is none. */
+async function readAnchor(
+  { against, tenant }: VerifyArguments,
+  folder: DataFolder | undefined,
+): Promise<string | undefined> {
+  const file = against ?? (folder && join(folder.anchors, `${tenant}.checkpoint`));
+  if (file === undefined) return undefined;
+  let note: string;
+  try {
+    note = await readFile(file, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (against === undefined && code === "ENOENT") return undefined;
+    throw new CliError("InvalidOption", `the anchor ${file} can't be read (${code})`);
+  }
+  try {
+    parseCheckpoint(note);
+  } catch (error) {
+    if (error instanceof LedgerError) throw new CliError("InvalidOption", `the anchor ${file}: ${error.message}`);
+    throw error;
+  }
+  return note;
+}
+
+/** As the operator, who sees every tenant's ledger; an auditor's login can't become that, and sees its own tenant's. */
+async function openForReading(url: string): Promise<Database> {
+  const open = (role: ProgramRole | null) =>
+    openDatabase({ url, role, applicationName: "heauth ledger verify", max: 2, statementTimeout: 120_000 });
+  try {
+    return await open("heauth_operator");
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "42501") throw error;
+    return await open(null);
+  }
+}

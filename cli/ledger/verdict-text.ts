@@ -1,0 +1,53 @@
+import type { Finding, Place, Verdict } from "@heauth/core/ledger";
+
+/** The verdict for people: one line that says it, then what was found and where. Ends with a newline. */
+export function describeVerdict(tenant: string, verdict: Verdict): string {
+  const lines = [headline(tenant, verdict)];
+  for (const finding of verdict.findings) lines.push(`  ${describeFinding(finding)}`);
+  const untold = verdict.counts.findings - verdict.findings.length;
+  if (untold > 0) lines.push(`  and ${untold} more`);
+  for (const { journal, from, lost, record } of verdict.incomplete) {
+    const many = lost === undefined ? "records" : `${lost} records`;
+    lines.push(`  lost: ${many} of journal ${journal} from seq ${from} on (told by record ${record})`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function headline(tenant: string, { status, problem, anchor, counts }: Verdict): string {
+  const what = `${counts.entries} log entries, ${counts.records} records, ${counts.blocks} blocks`;
+  switch (status) {
+    case "Tampered": {
+      const many = counts.findings === 1 ? "1 finding" : `${counts.findings} findings`;
+      return `tampered: the ledger of ${tenant} is not what was recorded (${many}; ${what})`;
+    }
+    case "Unchecked":
+      return `could not check the ledger of ${tenant}: ${problem ?? "no reason given"} (${what}, nothing bad among them)`;
+    case "Intact": {
+      const complete = counts.gaps === 0 ? "intact" : `intact, incomplete (${counts.gaps} gaps)`;
+      const held =
+        anchor === "Matched"
+          ? "goes on from the anchor"
+          : "NO ANCHOR: a tail that was cut off, or a database that was rolled back, would not be seen";
+      return `${complete}: the ledger of ${tenant} (${what}); ${held}`;
+    }
+  }
+}
+
+/** `RecordAltered at journal 0192…, segment 3, record 17: …` */
+export function describeFinding({ class: finding, place, message }: Finding): string {
+  const where = describePlace(place);
+  return `${finding}${where === "" ? "" : ` at ${where}`}: ${message}`;
+}
+
+function describePlace(place: Place): string {
+  const parts: string[] = [];
+  if (place.anchor === true) parts.push("the anchor");
+  if (place.index !== undefined) parts.push(`log entry ${place.index}`);
+  if (place.size !== undefined) parts.push(`checkpoint of size ${place.size}`);
+  if (place.block !== undefined) parts.push(`block ${place.block}`);
+  if (place.journal !== undefined) parts.push(`journal ${place.journal}`);
+  if (place.number !== undefined) parts.push(`segment ${place.number}`);
+  if (place.seq !== undefined) parts.push(`record ${place.seq}`);
+  if (place.session !== undefined) parts.push(`session ${place.session}`);
+  return parts.join(", ");
+}

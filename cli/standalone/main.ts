@@ -1,0 +1,19 @@
+import { main } from "@heauth/program";
+import { createStandalone, type Standalone } from "./app.ts";
+import { standaloneSettings } from "./config.ts";
+
+/** Runs everything on one machine until it is told to stop; `argv` as after the subcommand's name. */
+export function runStandalone({ version, argv }: { version: string; argv: string[] }): Promise<void> {
+  let standalone: Standalone | undefined;
+  return main({
+    name: "standalone",
+    version,
+    schema: standaloneSettings,
+    argv,
+    async compose(context) {
+      standalone = await createStandalone(context);
+      return standalone.parts;
+    },
+    onReady: () => void process.stdout.write(`ready ${standalone?.addresses()}\n`),
+  });
+}
