@@ -112,13 +112,11 @@ export class HeaderCheck {
     const { report } = this.#context;
     const place = { index, journal: row.journal, number: row.number };
     const key = state.signers.get(header.signer);
-    if (key === undefined) {
-      report.found("UnregisteredJournal", place, `signed by ${header.signer}, which may not sign for this journal`);
-      return false;
-    }
-    if (verifySegmentSignature(row.header, row.signature, key)) return asLogged !== false;
+    const valid = key !== undefined && verifySegmentSignature(row.header, row.signature, key);
+    if (valid) return asLogged !== false;
     if (asLogged === false) report.found("HeaderAltered", place, "header and signature are not those that were sealed");
-    else report.found("SignatureInvalid", place, "the header's signature is not valid");
+    else if (key !== undefined) report.found("SignatureInvalid", place, "the header's signature is not valid");
+    else report.found("UnregisteredJournal", place, `signed by ${header.signer}, which may not sign for this journal`);
     return false;
   }
 
