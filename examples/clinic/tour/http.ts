@@ -14,12 +14,25 @@ export interface Ask {
   json?: unknown;
   text?: string;
   expect: number;
+  /** Asks again for so many milliseconds as long as another status comes: for what is promised within a bound, not at once. */
+  within?: number;
 }
 
 /** Prints the request, sends it, and fails the tour when another status comes. */
-export async function ask({ method = "GET", url, token, json, text, expect }: Ask): Promise<Answer> {
-  const body = json === undefined ? text : JSON.stringify(json);
+export async function ask(question: Ask): Promise<Answer> {
+  const { method = "GET", url, token, expect, within = 0 } = question;
   request(`${method} ${url}${token ? `  Authorization: Bearer ${token.slice(0, 12)}…${token.slice(-6)}` : ""}`);
+  const start = performance.now();
+  let { response, answer } = await send(question);
+  while (response.status !== expect && performance.now() - start < within)
+    ({ response, answer } = await send(question));
+  const after = within > 0 ? `after ${Math.round(performance.now() - start)} ms ` : "";
+  compare(String(expect), String(response.status), after + shorten(answer));
+  return { status: response.status, headers: response.headers, body: parse(answer) };
+}
+
+async function send({ method = "GET", url, token, json, text }: Ask): Promise<{ response: Response; answer: string }> {
+  const body = json === undefined ? text : JSON.stringify(json);
   const response = await fetch(url, {
     method,
     redirect: "manual",
@@ -29,9 +42,7 @@ export async function ask({ method = "GET", url, token, json, text, expect }: As
     },
     ...(body === undefined ? {} : { body }),
   });
-  const answer = await response.text();
-  compare(String(expect), String(response.status), shorten(answer));
-  return { status: response.status, headers: response.headers, body: parse(answer) };
+  return { response, answer: await response.text() };
 }
 
 function parse(text: string): Record<string, unknown> {

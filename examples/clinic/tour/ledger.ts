@@ -2,6 +2,7 @@
 import pg from "pg";
 import { compare, note, request, title } from "./show.ts";
 import type { Stage } from "./stage.ts";
+import { runHeauth } from "./standalone.ts";
 
 export async function ledgerSteps(stage: Stage, session: string): Promise<void> {
   const database = new pg.Client({ connectionString: await stage.databaseUrl(), options: "-c search_path=heauth" });
@@ -26,7 +27,7 @@ export async function ledgerSteps(stage: Stage, session: string): Promise<void> 
 
   async function verify(expected: string, place?: string): Promise<void> {
     request("npx heauth ledger verify --tenant acme --data DIR");
-    const { code, output } = await stage.heauth(["ledger", "verify", "--tenant", "acme", "--data", stage.data]);
+    const { code, output } = await runHeauth(["ledger", "verify", "--tenant", "acme", "--data", stage.data]);
     const verdict = { 0: "intact", 1: "tampered", 2: "could not check" }[Number(code)] ?? "failed";
     compare(expected, `exit ${code} (${verdict})`);
     note(output);
@@ -49,7 +50,7 @@ async function showBlock(database: pg.Client, session: string): Promise<void> {
     note(
       `${row.at.toISOString()}  ${row.decision}  ${row.action ?? row.rule ?? "-"}  ${row.method} ${row.path}  ${row.reason ?? ""}`,
     );
-  compare("closed by LoggedOut", `closed by ${block["reason"]}`);
+  compare("closed by Logout", `closed by ${block["reason"]}`);
   const actions = records.rows.map((row) => `${row.action} ${row.decision}`);
   const both = actions.includes("patient.read Allow") && actions.includes("patient.write Deny");
   compare("holds the read and the refused write", both ? "holds the read and the refused write" : actions.join(", "));
