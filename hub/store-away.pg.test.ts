@@ -1,29 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { uuidv7 } from "@heauth/program";
-import { type Database, migrate, openDatabase, type ProgramRole } from "@heauth/store";
-import { EmbeddedPostgres } from "@heauth/store/embedded";
-import type { TestDatabase } from "@heauth/store/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { type StoppableServer, stoppableServer } from "./stoppable-server.ts";
 import { callerOfWeb, type TestHubParts, type TestStream, testHub, web } from "./testing.ts";
 
-let folder: string;
-let postgres: EmbeddedPostgres;
+let server: StoppableServer;
 let it: TestHubParts;
 let acme: string;
 
-/** A server of this test's own: it is stopped and started. */
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "heauth-away-"));
-  postgres = new EmbeddedPostgres({
-    dataDir: join(folder, "postgres"),
-    passwordFile: join(folder, "password"),
-    durable: false,
-  });
-  await postgres.start();
-  await migrate(postgres.url());
-  it = await testHub([callerOfWeb], await ownDatabase());
+  server = await stoppableServer();
+  it = await testHub([callerOfWeb], server);
   acme = await it.tenant("acme");
   await it.put(acme, web);
   await it.start();
@@ -31,24 +17,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await it?.stop();
-  await postgres?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await server?.end();
 }, 30_000);
-
-async function ownDatabase(): Promise<Pick<TestDatabase, "database" | "superuser" | "drop">> {
-  const opened: Database[] = [];
-  const database = async (role: ProgramRole | null) => {
-    const one = await openDatabase({ url: postgres.url(), role, applicationName: "test", statementTimeout: 2000 });
-    opened.push(one);
-    return one;
-  };
-  const superuser = await database(null);
-  return {
-    database,
-    superuser: { query: (sql, params) => superuser.transaction((tx) => tx.query(sql, params)) },
-    drop: async () => void (await Promise.all(opened.map((one) => one.stop()))),
-  };
-}
 
 async function youngProbe(stream: TestStream): Promise<void> {
   while ((await stream.probe()) > 500) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -62,7 +32,7 @@ test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, al
   const lookUp = () => client.call("lookUpSessions", { tenant: acme, sessions: [session] }, { deadlineMs: 2000 });
   await lookUp();
 
-  await postgres.stop();
+  await server.postgres.stop();
   const away = performance.now();
   await expect(lookUp()).rejects.toMatchObject({ code: "UNAVAILABLE" });
   await new Promise((resolve) => setTimeout(resolve, 700));
@@ -77,7 +47,7 @@ test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, al
   const { digest } = (await it.stream(callerOfWeb).hello().next("policy")) ?? {};
   late.send({ case: "policyAck", value: { ...web, digest: digest ?? "", enforced: true } });
 
-  await postgres.start();
+  await server.postgres.start();
   const back = performance.now();
   await youngProbe(stream);
   expect(performance.now() - back).toBeLessThan(5000);
@@ -91,7 +61,7 @@ test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, al
 }, 30_000);
 
 test("a hub that starts while PostgreSQL is away says so, and welcomes sidecars as soon as it is back", async () => {
-  await postgres.stop();
+  await server.postgres.stop();
   const hub = await it.start();
   const early = it.stream(callerOfWeb).hello();
   expect(await early.ended).toMatchObject({ code: "UNAVAILABLE" });
@@ -99,7 +69,7 @@ test("a hub that starts while PostgreSQL is away says so, and welcomes sidecars 
     .client(callerOfWeb)
     .call("lookUpSessions", { tenant: acme, sessions: [uuidv7()] }, { deadlineMs: 2000 });
   await expect(call).rejects.toMatchObject({ code: "UNAVAILABLE" });
-  await postgres.start();
+  await server.postgres.start();
   const back = performance.now();
   for (;;) {
     const stream = it.stream(callerOfWeb).hello();

@@ -1,0 +1,332 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { publicKeyOf } from "@heauth/core/ledger";
+import { createLogs, createMetrics, systemClock } from "@heauth/program";
+import type { Policy } from "@heauth/protocol";
+import { policyAcks } from "@heauth/store";
+import { decision, TestJournal } from "@heauth/store/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { type StoppableServer, stoppableServer } from "../../hub/stoppable-server.ts";
+import { callerOfWeb, type TestHubParts, testHub, web } from "../../hub/testing.ts";
+import { createSessionCache, type SessionCache } from "../sessions/index.ts";
+import { told } from "../sessions/testing.ts";
+import { createHubConnection, type HubConnection, type HubWelcome, type JournalProgress } from "./index.ts";
+
+const bounds = { revalidateAfterMs: 200, maxStalenessMs: 1500, idleTimeoutMs: 1_800_000 };
+
+let server: StoppableServer;
+let parts: TestHubParts;
+let acme: string;
+let line: Line;
+let connection: HubConnection;
+let sessions: SessionCache;
+let policies: Policy[];
+let removed: string[];
+let welcomes: HubWelcome[];
+let progress: JournalProgress | undefined;
+let verdict: { enforced: boolean; missingFeatures: string[]; message: string };
+
+beforeAll(async () => {
+  server = await stoppableServer();
+  parts = await testHub([callerOfWeb], server);
+  acme = await parts.tenant("acme");
+}, 30_000);
+afterAll(async () => {
+  await parts?.stop();
+  await server?.end();
+}, 30_000);
+
+beforeEach(async () => {
+  await parts.put(acme, web, JSON.stringify({ at: performance.now() }));
+  await parts.start();
+  line = new Line(parts.socketOf(callerOfWeb));
+  policies = [];
+  removed = [];
+  welcomes = [];
+  progress = undefined;
+  verdict = { enforced: true, missingFeatures: [], message: "" };
+  const metrics = createMetrics();
+  const { log } = createLogs({ program: "sidecar", level: "silent" });
+  connection = createHubConnection({
+    target: `unix:${line.path}`,
+    version: "test",
+    features: [],
+    clock: systemClock,
+    log,
+    metrics,
+    timing: { probeEvery: 50, silentAfter: 1000, lookUpDeadline: 300, reconnectMax: 300, breakerMax: 300 },
+  });
+  const { identity } = parts.keys;
+  sessions = createSessionCache({
+    source: connection.sessions,
+    identityKeys: new Map([[identity.id, publicKeyOf(identity.publicKey)]]),
+    clock: systemClock,
+    metrics,
+    refreshWaitMs: 50,
+  });
+  connection.listen({
+    welcome: (welcome) => welcomes.push(welcome),
+    policy(policy) {
+      policies.push(policy);
+      return verdict;
+    },
+    policyRemoved: ({ name }) => removed.push(name),
+    sessions: sessions.listener,
+    progress: () => progress,
+  });
+  await connection.start();
+  await until(() => policies.length > 0);
+}, 10_000);
+
+afterEach(async () => {
+  await connection?.stop(AbortSignal.timeout(1000));
+  await line?.close();
+}, 10_000);
+
+const resolve = (session: string) => sessions.resolve(acme, session, bounds);
+
+describe("the connection", () => {
+  test("hears who it is, and is given its policy, whose acknowledgement reaches the store", async () => {
+    expect(welcomes).toEqual([{ registrar: parts.keys.hub.id, pod: "shop/web-0" }]);
+    verdict = { enforced: false, missingFeatures: ["time-travel"], message: "the policy needs time-travel" };
+    const digest = await parts.put(acme, web, '{"needs":"time-travel"}');
+    await until(async () => {
+      const [ack] = await parts.operator.transaction((tx) => policyAcks(tx, acme, web));
+      return ack?.digest === digest && !ack.enforced && ack.missingFeatures[0] === "time-travel";
+    });
+  });
+
+  test("brings journals to the hub", async () => {
+    const journal = new TestJournal(acme, parts.keys.hub, { pod: "shop/web-0" });
+    const signal = AbortSignal.timeout(5000);
+    const registration = { registration: journal.body, possession: journal.possession };
+    expect(await connection.journals.register(registration, signal)).toEqual([]);
+    const request = { tenant: acme, journal: journal.id, segments: [journal.seal(decision(undefined))] };
+    expect(await connection.journals.append(request, signal)).toEqual({ nextNumber: 1, nextSeq: 2 });
+    const [garbled] = request.segments.map((segment) => ({ ...segment, header: Buffer.from("{}") }));
+    if (garbled === undefined) throw new Error("no segment");
+    const attempt = connection.journals.append({ ...request, segments: [garbled] }, signal);
+    await expect(attempt).rejects.toMatchObject({ code: "HubRefused" });
+    await line.close();
+    await expect(connection.journals.append(request, signal)).rejects.toMatchObject({ code: "HubUnavailable" });
+  });
+
+  test("tells how far its journal has been committed", async () => {
+    const journal = new TestJournal(acme, parts.keys.hub, { pod: "shop/web-0" });
+    await connection.journals.register(
+      { registration: journal.body, possession: journal.possession },
+      AbortSignal.timeout(5000),
+    );
+    progress = { tenant: acme, journal: journal.id, nextSeq: 5, committedSeq: 4 };
+    const seq = await parts.emit(acme);
+    const mark = async () => {
+      const rows = await parts.superuser.query<{ outbox_seq: number }>(
+        "SELECT outbox_seq FROM heauth.journal_head WHERE journal_id = $1",
+        [journal.id],
+      );
+      return rows[0]?.outbox_seq ?? 0;
+    };
+    await new Promise((done) => setTimeout(done, 300));
+    expect(await mark()).toBeLessThan(seq);
+    progress = { ...progress, committedSeq: 5 };
+    await until(async () => (await mark()) === seq);
+  });
+
+  test("looks many sessions up in few calls", async () => {
+    const all = await Promise.all(Array.from({ length: 600 }, () => parts.session(acme)));
+    const before = await lookUpCalls();
+    const answers = await Promise.all(all.map(resolve));
+    expect(new Set(answers.map(told))).toEqual(new Set(["Open"]));
+    expect((await lookUpCalls()) - before).toBeLessThanOrEqual(4);
+  }, 20_000);
+
+  test("goes on where it was when the hub comes back: what was seen is still vouched for", async () => {
+    const session = await parts.session(acme);
+    const slowly = { ...bounds, revalidateAfterMs: 1000 };
+    await sessions.resolve(acme, session, slowly);
+    const before = await lookUpCalls();
+    await parts.start();
+    await until(() => welcomes.length > 1);
+    for (let n = 0; n < 30; n++) {
+      await new Promise((done) => setTimeout(done, 50));
+      expect(told(await sessions.resolve(acme, session, slowly))).toBe("Open");
+    }
+    expect((await lookUpCalls()) - before).toBe(0);
+  });
+});
+
+async function lookUpCalls(): Promise<number> {
+  const text = await parts.metrics.text();
+  return Number(/heauth_hub_calls_total\{call="lookUpSessions",outcome="ok"\} (\d+)/.exec(text)?.[1] ?? 0);
+}
+
+describe("a revocation", () => {
+  test("is seen within 50 ms of its commit (p99), without being asked for", async () => {
+    const took: number[] = [];
+    for (let n = 0; n < 50; n++) {
+      const session = await parts.session(acme);
+      expect(told(await resolve(session))).toBe("Open");
+      await parts.revoke(acme, session);
+      const committed = performance.now();
+      while (told(await resolve(session)).startsWith("Open")) await new Promise(setImmediate);
+      took.push(performance.now() - committed);
+    }
+    expect(Math.max(...took)).toBeLessThan(bounds.revalidateAfterMs);
+    const [p98 = Number.POSITIVE_INFINITY] = took.sort((a, b) => a - b).slice(-2);
+    expect(p98).toBeLessThan(50);
+  }, 20_000);
+
+  /** Asks all the time, and keeps what was told, and how long after the revocation. */
+  async function watch(session: string, end: (answer: string) => boolean): Promise<[number, string][]> {
+    const began = performance.now();
+    const seen: [number, string][] = [];
+    for (;;) {
+      const asked = performance.now() - began;
+      const answer = told(await resolve(session));
+      seen.push([asked, answer]);
+      if (end(answer)) return seen;
+      await new Promise((done) => setTimeout(done, 5));
+    }
+  }
+
+  function expectBounded(seen: [number, string][]): void {
+    const open = seen.filter(([, answer]) => answer.startsWith("Open"));
+    expect(Math.max(0, ...open.map(([at]) => at))).toBeLessThanOrEqual(bounds.maxStalenessMs);
+    expect(new Set(seen.map(([, answer]) => answer))).not.toContain("Unknown");
+    // Some were served while nobody could say, and marked so.
+    expect(seen.some(([, answer]) => answer === "Open stale")).toBe(true);
+    expect(seen.some(([, answer]) => answer === "Unavailable")).toBe(true);
+  }
+
+  test("while the hub hangs is ignored for no longer than maxStaleness", async () => {
+    const session = await parts.session(acme);
+    await resolve(session);
+    line.stall();
+    await parts.revoke(acme, session);
+    const seen = await watch(session, (answer) => answer === "Unavailable");
+    expectBounded(seen);
+    line.flow();
+    const after = await watch(session, (answer) => answer.startsWith("Closed"));
+    expect(after.some(([, answer]) => answer.startsWith("Open"))).toBe(false);
+    expect(after.at(-1)?.[0]).toBeLessThan(5000);
+  }, 20_000);
+
+  test("while the hub's answers are held up is ignored for no longer than maxStaleness", async () => {
+    const session = await parts.session(acme);
+    await resolve(session);
+    line.stall("answers");
+    await parts.revoke(acme, session);
+    expectBounded(await watch(session, (answer) => answer === "Unavailable"));
+    line.flow();
+    const after = await watch(session, (answer) => answer.startsWith("Closed"));
+    expect(after.some(([, answer]) => answer.startsWith("Open"))).toBe(false);
+  }, 20_000);
+
+  test("while the hub is down is ignored for no longer than maxStaleness, and seen when it is back", async () => {
+    const session = await parts.session(acme);
+    await resolve(session);
+    line.cut();
+    await parts.revoke(acme, session);
+    expectBounded(await watch(session, (answer) => answer === "Unavailable"));
+    await parts.start();
+    line.mend();
+    const after = await watch(session, (answer) => answer.startsWith("Closed"));
+    expect(after.some(([, answer]) => answer.startsWith("Open"))).toBe(false);
+    expect(after.at(-1)?.[0]).toBeLessThan(5000);
+  }, 20_000);
+
+  test("can't be committed while PostgreSQL is away: sessions go on for maxStaleness, then nobody can say, then all is well", async () => {
+    const session = await parts.session(acme);
+    await resolve(session);
+    await server.postgres.stop();
+    const seen = await watch(session, (answer) => answer === "Unavailable");
+    expectBounded(seen);
+    expect(told(await resolve(await neverSeen()))).toBe("Unavailable");
+    await server.postgres.start();
+    const after = await watch(session, (answer) => answer === "Open");
+    expect(after.at(-1)?.[0]).toBeLessThan(5000);
+    await parts.revoke(acme, session);
+    await watch(session, (answer) => answer === "Closed Revoked");
+  }, 30_000);
+});
+
+async function neverSeen(): Promise<string> {
+  return "0192f0c1-0000-7000-8000-000000000001";
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((done) => setTimeout(done, 10));
+}
+
+/** The line between sidecar and hub: a socket whose traffic can be held up, or cut. */
+class Line {
+  readonly path: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), "heauth-line-"));
+  readonly #target: string;
+  readonly #pairs = new Set<[Socket, Socket]>();
+  readonly #server: Server;
+  #stalled: "all" | "answers" | undefined;
+  #cut = false;
+
+  constructor(target: string) {
+    this.#target = target;
+    this.path = join(this.#folder, "hub.sock");
+    this.#server = createServer((sidecar) => this.#join(sidecar)).listen(this.path);
+  }
+
+  #join(sidecar: Socket): void {
+    if (this.#cut) {
+      sidecar.destroy();
+      return;
+    }
+    const hub = connectSocket(this.#target);
+    const pair: [Socket, Socket] = [sidecar, hub];
+    this.#pairs.add(pair);
+    sidecar.pipe(hub);
+    hub.pipe(sidecar);
+    for (const end of pair) {
+      end.on("error", () => {});
+      end.on("close", () => {
+        this.#pairs.delete(pair);
+        for (const other of pair) other.destroy();
+      });
+    }
+    if (this.#stalled !== undefined) this.stall(this.#stalled);
+  }
+
+  stall(what: "all" | "answers" = "all"): void {
+    this.#stalled = what;
+    for (const [sidecar, hub] of this.#pairs) {
+      hub.unpipe(sidecar).pause();
+      if (what === "all") sidecar.unpipe(hub).pause();
+    }
+  }
+
+  flow(): void {
+    this.#stalled = undefined;
+    for (const [sidecar, hub] of this.#pairs) {
+      sidecar.unpipe(hub).pipe(hub);
+      hub.unpipe(sidecar).pipe(sidecar);
+    }
+  }
+
+  cut(): void {
+    this.#cut = true;
+    for (const [sidecar, hub] of this.#pairs) {
+      sidecar.destroy();
+      hub.destroy();
+    }
+  }
+
+  mend(): void {
+    this.#cut = false;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await new Promise((done) => this.#server.close(done));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
