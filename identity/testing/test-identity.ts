@@ -8,7 +8,7 @@ import type { LedgerRecord, PrivatePart } from "@heauth/core/ledger";
 import { defaultTenantSettings, type TenantSettings } from "@heauth/core/resources";
 import { newTagKey } from "@heauth/core/tokens";
 import { type Clock, createHealth, createLogs, createMetrics, systemClock, uuidv7 } from "@heauth/program";
-import { addTagKey, createTenant, LedgerWriter } from "@heauth/store";
+import { addTagKey, createTenant, LedgerWriter, openDatabase } from "@heauth/store";
 import { type TestDatabase, testDatabase } from "@heauth/store/testing";
 import type { LightMyRequestResponse } from "fastify";
 import type { IdentityConfig } from "../config.ts";
@@ -58,6 +58,12 @@ export interface Tokens {
   readonly expiresIn: number;
 }
 
+export interface TestOptions {
+  readonly clock?: Clock;
+  /** Identity's way to the database, where it is not the straight one. */
+  readonly through?: (url: string) => Promise<string>;
+}
+
 const defaults: IdentityConfig = {
   issuer: "https://id.test",
   tenantRegistration: true,
@@ -69,10 +75,12 @@ const defaults: IdentityConfig = {
 
 export async function testIdentity({
   clock = systemClock,
+  through,
   ...config
-}: Partial<IdentityConfig> & { clock?: Clock } = {}): Promise<TestIdentity> {
+}: Partial<IdentityConfig> & TestOptions = {}): Promise<TestIdentity> {
   const db = await testDatabase();
-  const database = await db.database("heauth_identity");
+  const url = through === undefined ? db.url : await through(db.url);
+  const database = await openDatabase({ url, role: "heauth_identity", applicationName: "test", connectTimeout: 1_000 });
   const programKey = parseProgramKeyFile(newProgramKeyFile("identity"), "identity");
   const lines: string[] = [];
   const parts: IdentityParts = {
@@ -134,7 +142,7 @@ export async function testIdentity({
     },
     records: ({ id }) => readRecords(db.superuser, id),
     async stop() {
-      await identity.stop();
+      await identity.stop().finally(() => database.stop());
       await db.drop();
     },
   };
