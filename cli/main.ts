@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { runSidecar } from "@heauth/sidecar";
 import { explain } from "./explain.ts";
+import { ledgerCommand } from "./ledger/command.ts";
 import { runStandalone } from "./standalone/main.ts";
 import { superuserCommand } from "./superuser/create.ts";
 
@@ -31,7 +32,8 @@ const heauth = new Command("heauth")
   .showHelpAfterError()
   .addCommand(program("standalone", "run everything on one machine (see `heauth standalone --help`)", runStandalone))
   .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
-  .addCommand(superuserCommand());
+  .addCommand(superuserCommand())
+  .addCommand(ledgerCommand());
 
 try {
   await heauth.parseAsync();

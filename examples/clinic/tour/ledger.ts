@@ -14,7 +14,7 @@ export async function ledgerSteps(stage: Stage, session: string): Promise<void> 
     title("Verify the ledger against the anchor");
     await verify("exit 0 (intact)");
 
-    title("Somebody with the database changes one byte of a stored record");
+    title("Somebody with the database changes one digit of when it happened");
     const place = await changeOneByte(database, session);
     await verify("exit 1 (tampered)", place);
 
@@ -40,7 +40,7 @@ async function showBlock(database: pg.Client, session: string): Promise<void> {
   request(`SELECT … FROM audit_closed_block, audit_record WHERE session_id = '${session}'`);
   const block = await closedBlock(database, session);
   note(
-    `block ${block["number"]}: ${block["reason"]}, ${block["actions"]} actions, ${block["opened_at"]} to ${block["closed_at"]}`,
+    `block ${block["number"]}: ${block["reason"]}, ${block["actions"]} actions, ${iso(block["opened_at"])} to ${iso(block["closed_at"])}`,
   );
   const records = await database.query(
     "SELECT * FROM audit_record WHERE session_id = $1 AND type = 'decision' ORDER BY at",
@@ -48,12 +48,16 @@ async function showBlock(database: pg.Client, session: string): Promise<void> {
   );
   for (const row of records.rows)
     note(
-      `${row.at.toISOString()}  ${row.decision}  ${row.action ?? row.rule ?? "-"}  ${row.method} ${row.path}  ${row.reason ?? ""}`,
+      `${iso(row.at)}  ${row.decision}  ${row.action ?? row.rule ?? "-"}  ${row.method} ${row.path}  ${row.reason ?? ""}`,
     );
   compare("closed by Logout", `closed by ${block["reason"]}`);
   const actions = records.rows.map((row) => `${row.action} ${row.decision}`);
   const both = actions.includes("patient.read Allow") && actions.includes("patient.write Deny");
   compare("holds the read and the refused write", both ? "holds the read and the refused write" : actions.join(", "));
+}
+
+function iso(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
 }
 
 /** Blocks close when every sidecar has shipped what it recorded before it saw the log-out; that takes a moment. */
@@ -68,16 +72,18 @@ async function closedBlock(database: pg.Client, session: string): Promise<Record
 }
 
 /**
- * Flips the lowest bit of one byte in the middle of the first segment that tells of the session's decisions.
+ * Flips the lowest bit of a digit of the time in the first record of the segment that tells of the session's decisions: twice is back.
  * @returns the segment's place as `ledger verify` names it
  */
 async function changeOneByte(database: pg.Client, session: string): Promise<string> {
   const where = `WHERE (tenant_id, journal_id, number) = (
-    SELECT tenant_id, journal_id, number FROM segment_session JOIN journal ON (tenant_id, journal_id) = (journal.tenant_id, journal.id)
-    WHERE session_id = '${session}' AND program = 'sidecar' ORDER BY journal_id, number LIMIT 1)`;
-  request("UPDATE segment SET records = set_byte(records, 60, get_byte(records, 60) # 1) WHERE …");
+    SELECT s.tenant_id, s.journal_id, s.number
+    FROM segment_session s JOIN journal j ON (j.tenant_id, j.id) = (s.tenant_id, s.journal_id)
+    WHERE s.session_id = '${session}' AND j.program = 'sidecar' ORDER BY s.journal_id, s.number LIMIT 1)`;
+  const byte = "position('\"at\":'::bytea IN records) + 9";
+  request("UPDATE segment SET records = set_byte(records, <a digit of its time>, …) WHERE …");
   const { rows } = await database.query(
-    `UPDATE segment SET records = set_byte(records, 60, get_byte(records, 60) # 1) ${where} RETURNING journal_id, number`,
+    `UPDATE segment SET records = set_byte(records, ${byte}, get_byte(records, ${byte}) # 1) ${where} RETURNING journal_id, number`,
   );
   note(`journal ${rows[0].journal_id}, segment ${rows[0].number}`);
   return rows[0].journal_id;
