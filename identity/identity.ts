@@ -1,4 +1,5 @@
 import { publicKeyOf } from "@heauth/core/ledger";
+import type { Part } from "@heauth/program";
 import { type App, createApp } from "./app.ts";
 import { createCounts } from "./counts.ts";
 import { createForgetfulCounters } from "./login/forgetful-counters.ts";
@@ -6,12 +7,13 @@ import { createHashing } from "./login/hashing.ts";
 import type { IdentityParts, Workshop } from "./parts.ts";
 
 /** Identity, composed. It listens to nothing: whoever starts it lets `app` listen, or injects requests. */
-export interface Identity {
-  readonly name: "identity";
+export interface Identity extends Part {
   readonly app: App;
-  start(): Promise<void>;
-  /** Answers what is under way, then ends this run's journals. The database stays open: whoever opened it closes it. */
-  stop(): Promise<void>;
+  /**
+   * Answers what is under way, at the deadline cuts it off, then ends this run's journals. The database stays open: whoever opened it
+   * closes it.
+   */
+  stop(deadline: AbortSignal): Promise<void>;
 }
 
 /**
@@ -38,9 +40,16 @@ export async function createIdentity(parts: IdentityParts): Promise<Identity> {
     async start() {
       await app.ready();
     },
-    async stop() {
+    async stop(deadline) {
       health.drain();
-      await app.close();
+      const cutOff = () => app.server.closeAllConnections();
+      if (deadline.aborted) cutOff();
+      deadline.addEventListener("abort", cutOff, { once: true });
+      try {
+        await app.close();
+      } finally {
+        deadline.removeEventListener("abort", cutOff);
+      }
       await ledgerWriter.close(database);
     },
   };

@@ -92,6 +92,9 @@ describe("over a real socket", () => {
     ["no HTTP at all", () => "hello\r\n\r\n", 400, "InvalidRequest"],
     ["TLS", () => Buffer.from("16030100a5010000a10303", "hex"), 400, "InvalidRequest"],
     ["a broken percent encoding", () => get("/user/%zz"), 400, "InvalidRequest"],
+    ["dot segments", () => get("/x/../user"), 404, "NotFound"],
+    ["encoded dot segments", () => get("/x/%2e%2e/user"), 404, "NotFound"],
+    ["an encoded slash", () => get("/auth%2fopenapi.json"), 404, "NotFound"],
     ["a NUL byte in the path", () => get("/user/%00"), 404, "NotFound"],
     [
       "both lengths of a body",

@@ -28,14 +28,15 @@ export interface OpenedTokens extends IssuedTokens {
 
 /**
  * Opens a session, with its keys, its statement and its record, and issues its first tokens.
- * @throws StoreError SessionsFull, NotFound
+ * @throws StoreError SessionsFull, NotFound; IdentityError StoreUnavailable for a tenant that has no tag key yet
  */
 export async function openTokens(workshop: Workshop, tx: Tx, login: Login): Promise<OpenedTokens> {
   const { clock, config, ledgerWriter, programKey, serverSecrets } = workshop;
   const { tenant, kind, userId, audiences, roles, deviceId, origin } = login;
   const { sessions, tokens } = tenant.settings;
   const [tagKey] = await tagKeys(tx, tenant.id);
-  if (tagKey === undefined) throw new IdentityError("Internal", { detail: "The tenant has no tag key." });
+  if (tagKey === undefined)
+    throw new IdentityError("StoreUnavailable", { detail: "The tenant is not ready yet.", retryAfter: 2 });
 
   const openedAt = clock.wallMicros();
   const expiresAt = openedAt + sessions.absoluteTimeoutMs * 1000;

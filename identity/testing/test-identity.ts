@@ -142,7 +142,7 @@ export async function testIdentity({
     },
     records: ({ id }) => readRecords(db.superuser, id),
     async stop() {
-      await identity.stop().finally(() => database.stop());
+      await identity.stop(AbortSignal.timeout(5_000)).finally(() => database.stop());
       await db.drop();
     },
   };
