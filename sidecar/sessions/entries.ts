@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { Clock, Instant } from "@heauth/program";
 import { elapsedMs, instant } from "@heauth/program";
 import { LRUCache } from "lru-cache";
-import { type Entry, type EntryState, knownSession } from "./entry.ts";
+import { type Entry, type EntryState, knownSession, statementHash } from "./entry.ts";
 import type { Landing } from "./flights.ts";
 import type { Vouching } from "./vouching.ts";
 
@@ -80,7 +80,8 @@ export function createEntries(options: EntriesOptions): Entries {
       const current = known?.session.tenant === tenant ? known : undefined;
       if (current !== undefined && isOlder(answer, current.state)) return;
       const state = stateOf(answer, askedAt, epoch);
-      if (current !== undefined && sameBytes(current.statement, answer.statement)) return setState(current, state);
+      if (current !== undefined && current.statement === statementHash(answer.statement))
+        return setState(current, state);
 
       const trusted = knownSession(answer, tenant, identityKeys);
       if (trusted !== undefined) {
@@ -136,8 +137,4 @@ function stateOf({ status, ...answer }: Landing["answer"], seen: Instant, epoch:
 /** A closed session never opens again; an open one's state must not be an older one than is known. */
 function isOlder(answer: Landing["answer"], known: EntryState): boolean {
   return answer.status === "Open" && (known.status === "Closed" || answer.generation < known.generation);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -1,4 +1,4 @@
-import type { KeyObject } from "node:crypto";
+import { hash, type KeyObject } from "node:crypto";
 import { publicKeyOf } from "@heauth/core/ledger";
 import { type SessionStatement, verifySessionStatement } from "@heauth/core/sessions";
 import { type Clock, elapsedMs, type Instant } from "@heauth/program";
@@ -8,8 +8,8 @@ import type { Epoch } from "./vouching.ts";
 /** A session in the cache. */
 export interface Entry {
   readonly session: KnownSession;
-  /** Verified; a state that comes with the same bytes needs no second look. */
-  readonly statement: Uint8Array;
+  /** Hash of the verified statement: a state that comes with the same one needs no second look. */
+  readonly statement: string;
   readonly expiresAtMs: number;
   state: EntryState;
   /** Last use through this sidecar, which the store hears of only later. */
@@ -40,11 +40,31 @@ export function knownSession(
 ): Pick<Entry, "session" | "statement" | "expiresAtMs"> | undefined {
   const { session: id, statement: bytes, statementSignature: signature } = answer;
   const statement = verifySessionStatement({ bytes, signature }, identityKeys, { tenant, session: id });
-  return statement && { session: sessionOf(statement), statement: bytes, expiresAtMs: statement.expires / 1000 };
+  return (
+    statement && {
+      session: sessionOf(statement),
+      statement: statementHash(bytes),
+      expiresAtMs: statement.expires / 1000,
+    }
+  );
+}
+
+export function statementHash(statement: Uint8Array): string {
+  return hash("sha256", statement, "base64url");
 }
 
 function sessionOf({ session, tenant, kind, user, publicKey }: SessionStatement): KnownSession {
-  return { id: session, tenant, kind, user, publicKey: publicKeyOf(publicKey) };
+  const key = publicKey.toString("base64url");
+  return {
+    id: session,
+    tenant,
+    kind,
+    user,
+    // A KeyObject takes a kilobyte, and is needed once for each token.
+    get publicKey() {
+      return publicKeyOf(Buffer.from(key, "base64url"));
+    },
+  };
 }
 
 /** How long ago the state was known to be true, ms: now − max(seen, horizon). A closed session stays closed: always 0. */

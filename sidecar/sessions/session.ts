@@ -37,7 +37,7 @@ export interface KnownSession {
   readonly tenant: string;
   readonly kind: "User" | "Tenant";
   readonly user: string;
-  /** Verifies the session's tokens. */
+  /** Verifies the session's tokens. Made anew at each access. */
   readonly publicKey: KeyObject;
 }
 
