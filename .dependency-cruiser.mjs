@@ -9,7 +9,8 @@ const may = {
   hub: ["core", "program", "protocol", "store"],
   operator: ["core", "program", "store"],
   cli: ["core", "program", "protocol", "store", "sidecar", "identity", "hub", "operator"],
-  e2e: ["cli"],
+  // Core and store, to forge what an attacker would.
+  e2e: ["core", "program", "store", "cli"],
 };
 const rooms = Object.keys(may).join("|");
 

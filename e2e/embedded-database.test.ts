@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createLogs } from "@heauth/program";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import pg from "pg";
-import { createEmbeddedDatabase, type EmbeddedDatabase } from "../cli/parts/embedded-database.ts";
+import { createEmbeddedDatabase, type EmbeddedDatabase } from "heauth/parts";
 
 let folder: string;
 let database: EmbeddedDatabase;

@@ -93,7 +93,7 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
       await identity.start();
       await identity.app.listen(config.identity);
     },
-    stop: () => identity.stop(),
+    stop: (deadline) => identity.stop(deadline),
   };
   const closing: Part = {
     name: "operator's journals",

@@ -2,9 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogs } from "@heauth/program";
-import type { EnvoySettings } from "../../cli/parts/envoy-bootstrap.ts";
-import { createEnvoyProxy, type EnvoyProxy } from "../../cli/parts/envoy-proxy.ts";
-import { findEnvoy } from "../../cli/parts/find-envoy.ts";
+import { createEnvoyProxy, type EnvoyProxy, type EnvoySettings, findEnvoy } from "heauth/parts";
 import { createRecordingServer, type RecordingServer } from "./recorder.ts";
 
 /** A real Envoy between an authoriser and an app that both belong to the test. */
