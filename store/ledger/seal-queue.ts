@@ -19,16 +19,19 @@ export interface NamedTenant {
   readonly name: string;
 }
 
-/** Tenants that have something to be sealed. Costs nothing for those that have not. */
-export function tenantsWithQueue(tx: Tx): Promise<NamedTenant[]> {
-  return tx.query<NamedTenant>(
+/** Tenants that have something to be sealed, and since when (µs) the first of it waits. Costs nothing for those that have not. */
+export function tenantsWithQueue(tx: Tx): Promise<(NamedTenant & { readonly waitingSince: number })[]> {
+  return tx.query<NamedTenant & { readonly waitingSince: number }>(
     `WITH RECURSIVE waiting AS (
        (SELECT tenant_id FROM seal_queue ORDER BY tenant_id LIMIT 1)
        UNION ALL
        SELECT (SELECT tenant_id FROM seal_queue WHERE tenant_id > waiting.tenant_id ORDER BY tenant_id LIMIT 1)
          FROM waiting WHERE waiting.tenant_id IS NOT NULL
      )
-     SELECT tenant.id, tenant.name FROM waiting JOIN tenant ON tenant.id = waiting.tenant_id ORDER BY tenant.id`,
+     SELECT tenant.id, tenant.name, first.created_at AS "waitingSince"
+       FROM waiting JOIN tenant ON tenant.id = waiting.tenant_id,
+            LATERAL (SELECT created_at FROM seal_queue WHERE tenant_id = waiting.tenant_id ORDER BY id LIMIT 1) AS first
+      ORDER BY tenant.id`,
   );
 }
 

@@ -107,6 +107,7 @@ CREATE TABLE seal_queue (
   kind       text NOT NULL CHECK (kind IN ('registration', 'segment', 'block')),
   journal_id uuid,                           -- registration, segment
   number     bigint,                         -- segment, block
+  created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id)
 );
 

@@ -153,6 +153,8 @@ describe("sealing", () => {
   test("by rounds visits a tenant again after a failure, and idle ones not at all", async () => {
     await record();
     let failures = 1;
+    const metrics = createMetrics();
+    const lag = async () => Number(/^heauth_seal_lag_seconds(?:\{.*\})? (\S+)$/m.exec(await metrics.text())?.[1]);
     const reads: string[] = [];
     const sealer = new Sealer({
       ...options(),
@@ -166,16 +168,18 @@ describe("sealing", () => {
         write: anchors.write.bind(anchors),
       },
       log,
-      metrics: createMetrics(),
+      metrics,
     });
     const { signal } = new AbortController();
     while (await sealer.round(signal));
     expect(reads).toHaveLength(1);
+    expect(await lag()).toBeGreaterThan(0);
     while (await sealer.round(signal));
     const visits = reads.length;
     expect(parseCheckpoint((await anchors.read(tenant.name)) ?? "").size).toBe(6);
     await sealer.round(signal);
     expect(reads).toHaveLength(visits);
+    expect(await lag()).toBe(0);
   });
 });
 

@@ -19,6 +19,8 @@ export class Sealer {
   readonly #due = new Map<string, NamedTenant>();
   readonly #halted = new Map<string, { readonly why: string; readonly retryAtMs: number }>();
   readonly #sizes = new Map<string, number>();
+  /** By tenant id, µs: since when the first entry waits. */
+  readonly #waitingSince = new Map<string, number>();
   readonly #counters: Record<"sealed" | "refused" | "error", Counter>;
   #first = true;
 
@@ -28,6 +30,10 @@ export class Sealer {
     const count = (outcome: "sealed" | "refused" | "error") => metrics.counter("heauth_seals_total", { outcome });
     this.#counters = { sealed: count("sealed"), refused: count("refused"), error: count("error") };
     metrics.gauge("heauth_log_size", () => [...this.#sizes.values()].reduce((sum, size) => sum + size, 0));
+    metrics.gauge("heauth_seal_lag_seconds", () => {
+      const now = options.now();
+      return [...this.#waitingSince.values()].reduce((lag, since) => Math.max(lag, (now - since) / 1e6), 0);
+    });
   }
 
   /** Why tenants' logs are not sealed any further, by tenant id. */
@@ -38,13 +44,14 @@ export class Sealer {
   /** One round. @returns whether there is more to do at once */
   async round(stopping: AbortSignal): Promise<boolean> {
     const { database, log } = this.#options;
-    const tenants = await database.transaction(async (tx) => [
+    const { all, queued } = await database.transaction(async (tx) => ({
       // At the start every log is held against its anchor, also where nothing changes.
-      ...(this.#first ? await tenantsWithLog(tx) : []),
-      ...(await tenantsWithQueue(tx)),
-    ]);
+      all: this.#first ? await tenantsWithLog(tx) : [],
+      queued: await tenantsWithQueue(tx),
+    }));
     this.#first = false;
-    for (const tenant of tenants) this.#due.set(tenant.id, tenant);
+    for (const tenant of [...all, ...queued]) this.#due.set(tenant.id, tenant);
+    for (const { id, waitingSince } of queued) this.#waitingSince.set(id, waitingSince);
 
     let more = false;
     for (const tenant of [...this.#due.values()]) {
@@ -82,7 +89,10 @@ export class Sealer {
       log.info({ tenant: tenant.id }, "the tenant's log is sealed again");
     }
     if (outcome.kind === "Sealed") this.#counters.sealed.add();
-    if (outcome.kind === "Unchanged" || !outcome.more) this.#due.delete(tenant.id);
+    if (outcome.kind === "Unchanged" || !outcome.more) {
+      this.#due.delete(tenant.id);
+      this.#waitingSince.delete(tenant.id);
+    }
     this.#sizes.set(tenant.id, outcome.size);
   }
 }
