@@ -1,11 +1,6 @@
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
-import {
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from "fastify-type-provider-zod";
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { answerError, answerProblems, answerUnreadable } from "./http/answer-problems.ts";
 import { addJsonBodies, BODY_LIMIT } from "./http/json-body.ts";
 import { observeRequests } from "./http/observe-requests.ts";
@@ -17,15 +12,12 @@ import type { Workshop } from "./parts.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { documentRoutes } from "./routes/document.ts";
 import { probeRoutes } from "./routes/probes.ts";
+import { type Routes, typedApp } from "./routes/routes.ts";
 import { tenantRoutes } from "./routes/tenant.ts";
 import { userRoutes } from "./routes/user.ts";
 
-/** The app with the types that its routes take from their schemas. */
+/** Identity's HTTP app. */
 export type App = FastifyInstance;
-
-/** Every group of routes adds itself. */
-export type Routes = (app: TypedApp, workshop: Workshop) => void;
-export type TypedApp = ReturnType<typeof typed>;
 
 const HEAD_LIMIT = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -60,11 +52,7 @@ export async function createApp(workshop: Workshop): Promise<App> {
     transformObject: tidyDocument,
   });
   const routes: Routes[] = [tenantRoutes, userRoutes, authRoutes, documentRoutes, probeRoutes];
-  for (const add of routes) add(typed(app), workshop);
+  for (const add of routes) add(typedApp(app), workshop);
   await app.ready();
   return app;
-}
-
-function typed(app: FastifyInstance) {
-  return app.withTypeProvider<ZodTypeProvider>();
 }

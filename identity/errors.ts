@@ -1,5 +1,5 @@
 import type { ProblemEntry } from "@heauth/program";
-import type { ProblemCode } from "./problems.ts";
+import { type ProblemCode, problemKinds } from "./problems.ts";
 
 export interface IdentityErrorOptions extends ErrorOptions {
   /** Safe for the client to read. */
@@ -9,7 +9,7 @@ export interface IdentityErrorOptions extends ErrorOptions {
   readonly retryAfter?: number;
 }
 
-/** What a route throws to answer a problem document. The code is the document's. */
+/** What a route throws to answer a problem document. The code is the document's; the message tells people the same in one line. */
 export class IdentityError extends Error {
   readonly code: ProblemCode;
   readonly detail: string | undefined;
@@ -17,7 +17,8 @@ export class IdentityError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(code: ProblemCode, options: IdentityErrorOptions = {}) {
-    super(options.detail ?? code, options);
+    const { detail = problemKinds[code].title, errors = [] } = options;
+    super([detail, ...errors.map((each) => `${each.pointer.slice(1)} ${each.detail}`)].join(" "), options);
     this.name = "IdentityError";
     this.code = code;
     this.detail = options.detail;

@@ -1,7 +1,6 @@
 import { ACCESS_COOKIE, REFRESH_COOKIE, setCookie } from "@heauth/core/tokens";
 import type { FastifyReply } from "fastify";
 import * as z from "zod";
-import type { Routes } from "../app.ts";
 import { IdentityError } from "../errors.ts";
 import { originOf } from "../http/origin.ts";
 import { logUserIn } from "../login/log-in.ts";
@@ -15,6 +14,7 @@ import { logOut } from "../sessions/log-out.ts";
 import { refreshTokens } from "../sessions/refresh-tokens.ts";
 import { requestRefreshToken } from "../sessions/request-refresh-token.ts";
 import { findTenant } from "../tenants/find-tenant.ts";
+import type { Routes } from "./routes.ts";
 
 const tags = ["auth"];
 const audienceName = shortText(128);

@@ -1,4 +1,4 @@
-import type { Routes } from "../app.ts";
+import type { Routes } from "./routes.ts";
 
 /** `/auth/openapi.json`: this API's own description, made from the schemas that validate it. */
 export const documentRoutes: Routes = (app) => {

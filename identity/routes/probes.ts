@@ -1,6 +1,6 @@
 import { metricsContentType, withDeadline } from "@heauth/program";
 import * as z from "zod";
-import type { Routes } from "../app.ts";
+import type { Routes } from "./routes.ts";
 
 const report = z.object({ ok: z.boolean(), problems: z.record(z.string(), z.string()) }).meta({ id: "HealthReport" });
 const config = { probe: true } as const;

@@ -1,7 +1,6 @@
 import { label } from "@heauth/core/resources";
 import { tenantAccount } from "@heauth/store";
 import * as z from "zod";
-import type { Routes } from "../app.ts";
 import { IdentityError } from "../errors.ts";
 import { logTenantIn } from "../login/log-in.ts";
 import { problems } from "../schemas/problem.ts";
@@ -10,6 +9,7 @@ import { decodedSchema, doneSchema, optionalTokenBody, tokenBody } from "../sche
 import { decodeToken } from "../sessions/decode-token.ts";
 import { logOut } from "../sessions/log-out.ts";
 import { registerOwnTenant } from "../tenants/register-tenant.ts";
+import type { Routes } from "./routes.ts";
 
 const tags = ["tenant"];
 const registered = z.object({ id: z.string(), email: z.string(), token: z.string() }).meta({ id: "RegisteredTenant" });

@@ -2,7 +2,6 @@ import { roleName } from "@heauth/core/resources";
 import { listUsers, type User } from "@heauth/store";
 import type { FastifyRequest } from "fastify";
 import * as z from "zod";
-import type { Routes } from "../app.ts";
 import { invalidField } from "../errors.ts";
 import { originOf } from "../http/origin.ts";
 import { problems } from "../schemas/problem.ts";
@@ -11,6 +10,7 @@ import { doneSchema } from "../schemas/tokens.ts";
 import { type Caller, requireManager } from "../sessions/caller.ts";
 import { addUser, type Doer, prepareUser } from "../users/create-user.ts";
 import { removeUser } from "../users/remove-user.ts";
+import type { Routes } from "./routes.ts";
 
 const PAGE = 100;
 const ROLES_MAX = 32;
