@@ -42,7 +42,7 @@ export function knownSession(
   const statement = verifySessionStatement({ bytes, signature }, identityKeys, { tenant, session: id });
   return (
     statement && {
-      session: sessionOf(statement),
+      session: new StatedSession(id, tenant, statement),
       statement: statementHash(bytes),
       expiresAtMs: statement.expires / 1000,
     }
@@ -53,18 +53,25 @@ export function statementHash(statement: Uint8Array): string {
   return hash("sha256", statement, "base64url");
 }
 
-function sessionOf({ session, tenant, kind, user, publicKey }: SessionStatement): KnownSession {
-  const key = publicKey.toString("base64url");
-  return {
-    id: session,
-    tenant,
-    kind,
-    user,
-    // A KeyObject takes a kilobyte, and is needed once for each token.
-    get publicKey() {
-      return publicKeyOf(Buffer.from(key, "base64url"));
-    },
-  };
+/** A KeyObject takes a kilobyte, and is needed once for each token: it is made when it is asked for. */
+class StatedSession implements KnownSession {
+  readonly id: string;
+  readonly tenant: string;
+  readonly kind: KnownSession["kind"];
+  readonly user: string;
+  readonly #key: string;
+
+  constructor(id: string, tenant: string, { kind, user, publicKey }: SessionStatement) {
+    this.id = id;
+    this.tenant = tenant;
+    this.kind = kind;
+    this.user = user;
+    this.#key = publicKey.toString("base64url");
+  }
+
+  get publicKey(): KeyObject {
+    return publicKeyOf(Buffer.from(this.#key, "base64url"));
+  }
 }
 
 /** How long ago the state was known to be true, ms: now − max(seen, horizon). A closed session stays closed: always 0. */
