@@ -12,4 +12,5 @@ export {
   takeDueDeliveries,
 } from "./deliveries.ts";
 export { RUN_LENGTH } from "./from-records.ts";
+export { type LedgerAlertReason, raiseLedgerAlert } from "./ledger-alert.ts";
 export { type AlertDetails, type Occurrence, raiseAlerts } from "./raise.ts";

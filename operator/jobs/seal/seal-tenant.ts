@@ -10,7 +10,7 @@ import {
   type LogHead,
   type NamedTenant,
   type QueuedItem,
-  raiseAlerts,
+  raiseLedgerAlert,
   readCheckpoint,
   readLogHead,
   readSealQueue,
@@ -169,12 +169,6 @@ function noteOf({ keys }: SealOptions, tenant: string, { epoch, size, root }: Lo
 async function noteHalt(tx: Tx, tenantId: string, head: LogHead, halt: Halt, at: number): Promise<void> {
   if (head.halted === halt.message) return;
   await setHalted(tx, tenantId, halt.message);
-  await raiseAlerts(tx, tenantId, [
-    {
-      reason: "LedgerHalted",
-      dedupKey: JSON.stringify(["LedgerHalted", halt.finding]),
-      at,
-      details: { finding: halt.message },
-    },
-  ]);
+  const alert = { reason: "LedgerHalted", key: halt.finding, finding: halt.message, at } as const;
+  await raiseLedgerAlert(tx, tenantId, alert);
 }
