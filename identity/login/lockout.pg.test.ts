@@ -7,7 +7,8 @@ let home: TestIdentity;
 let acme: TestTenant;
 
 beforeAll(async () => {
-  home = await testIdentity();
+  // Many at once: it is the counter that must hold, not the queue in front of it.
+  home = await testIdentity({ hashingThreads: 64 });
   acme = await home.tenant("acme", { lockout: { failures: FAILURES, windowMs: 900_000, delay: "Exponential" } });
 });
 afterAll(() => home?.stop());
@@ -29,12 +30,16 @@ const codes = (answers: { json: () => { code?: string } }[]) => {
 
 test("200 guesses at once, from as many addresses, get no more tries than the tenant allows; the right one among the rest is not told", async () => {
   const login = await freshUser();
+  const start = performance.now();
   const guesses = Array.from({ length: 200 }, (_, index) =>
     attempt(login, index < 100 ? `wrong guess ${index}` : PASSWORD, { from: `198.51.100.${index}` }),
   );
   const answers = await Promise.all(guesses);
   const { LoginFailed = 0, TooManyAttempts = 0, ok = 0 } = codes(answers);
-  expect(LoginFailed + ok).toBeLessThanOrEqual(FAILURES + 1);
+  // One more after each delay that has passed meanwhile: 1 s, 2 s more, 4 s more.
+  const delays = Math.floor(Math.log2((performance.now() - start) / 1000 + 1));
+  expect(LoginFailed + ok).toBeLessThanOrEqual(FAILURES + delays);
+  expect(LoginFailed).toBeGreaterThan(0);
   expect(LoginFailed + TooManyAttempts + ok).toBe(200);
   for (const answer of answers.filter(({ statusCode }) => statusCode === 429)) {
     expect(Number(answer.headers["retry-after"])).toBeGreaterThanOrEqual(1);
