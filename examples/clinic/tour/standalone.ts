@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 
 const HEAUTH = join(resolve(import.meta.dirname, "../../.."), "node_modules/.bin/heauth");
 const LOG_LINES = 2_000;
+const READY_WITHIN_MS = 45_000;
 
 export interface RunningStandalone {
   readonly pid: number;
@@ -21,9 +22,9 @@ export interface RunningStandalone {
   stop(): Promise<number | null>;
 }
 
-/** Starts `heauth standalone` and resolves when it prints that it is ready; rejects with its log when it ends before. */
-export async function startStandalone(args: readonly string[]): Promise<RunningStandalone> {
-  const child = spawn(HEAUTH, ["standalone", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+/** Starts `heauth standalone` and resolves when it prints that it is ready; rejects with its log when it ends before, or takes too long. */
+export async function startStandalone(args: readonly string[], env = process.env): Promise<RunningStandalone> {
+  const child = spawn(HEAUTH, ["standalone", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   const log: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
     log.push(line);
@@ -36,7 +37,10 @@ export async function startStandalone(args: readonly string[]): Promise<RunningS
     (code) => ready.reject(new Error(`heauth standalone ended with ${code}:\n${log.join("\n")}`)),
     (error) => ready.reject(error),
   );
-  const { identity = "", ...apps } = Object.fromEntries(addresses(await ready.promise));
+  const late = setTimeout(() => child.kill("SIGTERM"), READY_WITHIN_MS);
+  const { identity = "", ...apps } = Object.fromEntries(
+    addresses(await ready.promise.finally(() => clearTimeout(late))),
+  );
   return {
     pid: child.pid ?? 0,
     identity,
