@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { type Decision, reasons } from "@heauth/core/policy";
-import { ACCESS_COOKIE, REFRESH_COOKIE } from "@heauth/core/tokens";
+import { ACCESS_COOKIE, REFRESH_COOKIE, withoutCookies } from "@heauth/core/tokens";
 import { problem, problemContentType } from "@heauth/program";
 import type { CheckAnswer, CheckRequest } from "../authorize.ts";
 
@@ -23,7 +23,7 @@ function sendAllowed(response: ServerResponse, { credentials }: CheckRequest, { 
   const remove = [...decision.removeHeaders];
   if (!decision.forwardCredential) remove.push("authorization");
   const cookies = credentials.cookie.join("; ");
-  const kept = keptCookies(cookies, decision.forwardCredential);
+  const kept = withoutCookies(cookies, decision.forwardCredential ? [REFRESH_COOKIE] : [ACCESS_COOKIE, REFRESH_COOKIE]);
   if (kept === "") remove.push("cookie");
   else if (kept !== cookies) headers["cookie"] = kept;
   if (remove.length > 0) headers["x-envoy-auth-headers-to-remove"] = remove.join(",");
@@ -36,19 +36,6 @@ function sendAllowed(response: ServerResponse, { credentials }: CheckRequest, { 
  */
 function grpcTimeout(ms: number): string {
   return ms < 100_000_000 ? `${ms}m` : `${Math.ceil(ms / 1000)}S`;
-}
-
-/** The app's own cookies; ours are dropped, the access token unless it is forwarded. */
-function keptCookies(cookies: string, forwardAccess: boolean): string {
-  if (!cookies.includes(REFRESH_COOKIE) && (forwardAccess || !cookies.includes(ACCESS_COOKIE))) return cookies;
-  return cookies
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => {
-      const name = pair.slice(0, pair.indexOf("=")).trim();
-      return name !== REFRESH_COOKIE && (forwardAccess || name !== ACCESS_COOKIE);
-    })
-    .join("; ");
 }
 
 function sendDenied(response: ServerResponse, { decision, record }: CheckAnswer): void {

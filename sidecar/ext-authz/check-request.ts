@@ -6,7 +6,7 @@ export const CHECK_PREFIX = "/check";
 /** Set by Envoy from the connection; what a client sends under this name has been removed. */
 export const PEER_HEADER = "x-heauth-peer";
 
-/** Headers that mean one value; where a client sends two, both are seen, joined, and match nothing. */
+/** Headers that mean one value; where a client sends two, both are seen, joined: they match nothing, and X-Forwarded-For is a list. */
 const single = new Set([
   "host",
   "origin",
@@ -14,7 +14,9 @@ const single = new Set([
   "sec-fetch-mode",
   "upgrade",
   "user-agent",
+  "x-forwarded-for",
   "x-request-id",
+  "x-forwarded-for",
   PEER_HEADER,
 ]);
 

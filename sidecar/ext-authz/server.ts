@@ -22,14 +22,17 @@ export function createExtAuthzServer(options: { socket: string; authorize: Autho
         response.writeHead(404).end();
         return;
       }
-      authorize(check).then(
-        (answer) => sendCheckAnswer(response, check, answer),
-        (error) => {
+      authorize(check)
+        .then((answer) => {
+          // A server that is closing keeps no connection for a next request.
+          response.shouldKeepAlive = server.listening;
+          sendCheckAnswer(response, check, answer);
+        })
+        .catch((error) => {
           // Envoy takes this as a failure of ours and denies.
           log.error({ err: error }, "a request could not be decided");
           response.writeHead(500).end();
-        },
-      );
+        });
     },
   );
 
