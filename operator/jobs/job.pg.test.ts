@@ -107,3 +107,26 @@ test("a failed round is logged, and tried again", async () => {
   await done.promise;
   expect(rounds).toBeGreaterThanOrEqual(2);
 });
+
+test("a stop during a round does not wait for the next one", async () => {
+  const locks = new JobLocks(database);
+  const inRound = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const job = new Job({
+    name: "expire-sessions",
+    locks,
+    log,
+    intervalMs: 3_600_000,
+    round: async () => {
+      inRound.resolve();
+      await gate.promise;
+      return false;
+    },
+  });
+  await job.start();
+  await inRound.promise;
+  const stopped = job.stop();
+  gate.resolve();
+  await stopped;
+  await locks.release();
+});

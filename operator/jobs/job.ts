@@ -1,4 +1,4 @@
-import { asError, createBackoff, type Logger, type Part } from "@heauth/program";
+import { asError, createBackoff, type Logger, type Part, pause } from "@heauth/program";
 import type { JobLocks } from "./job-lock.ts";
 
 export interface JobOptions {
@@ -49,15 +49,8 @@ export class Job implements Part {
         waitMs = backoff.next();
         log.warn({ job: name, err: asError(error), retryInMs: Math.round(waitMs) }, "a round of the job failed");
       }
-      if (waitMs > 0) await pauseUnless(stopping, waitMs);
+      // Rejects only because it is to stop.
+      if (waitMs > 0) await pause(waitMs, stopping).catch(() => undefined);
     }
   }
-}
-
-async function pauseUnless(stopping: AbortSignal, waitMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, waitMs);
-  stopping.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
 }
