@@ -246,6 +246,27 @@ describe("probes", () => {
     await new Promise((resolve) => setTimeout(resolve, 120));
     expect(await stream.probe()).toBeGreaterThanOrEqual(before + 100);
   });
+
+  test("count from when a read began, however long it took", async () => {
+    await it.start({ readEvery: 60_000 });
+    const stream = it.stream(callerOfWeb).hello();
+    await stream.next("begin");
+    const lock = it.superuser.query(
+      "DO $$ BEGIN LOCK TABLE heauth.outbox_head IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(1); END $$",
+    );
+    await it.superuser.query("SELECT pg_sleep(0.2)");
+    await it.superuser.query("SELECT pg_notify('heauth_outbox', '')");
+    const began = performance.now();
+    const old = await stream.probe();
+    await lock;
+    const done = await eventually(
+      () => stream.probe(),
+      // Younger than the read before is by now.
+      (age) => age < old + performance.now() - began - 100,
+    );
+    expect(done).toBeGreaterThanOrEqual(performance.now() - began - 50);
+    expect(done).toBeGreaterThan(500);
+  });
 });
 
 describe("a revocation", () => {

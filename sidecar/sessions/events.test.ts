@@ -28,6 +28,14 @@ describe("an event", () => {
     expect(it.hub.lookUps).toBe(2);
   });
 
+  test("closes it also against an answer that still has it open", async () => {
+    const session = it.hub.open();
+    await it.resolve(session);
+    it.closedEvent(session, 2n);
+    it.hub.change(session, { generation: 9n });
+    expect(told(await it.resolve(session))).toBe("Closed");
+  });
+
   test("of a change has the state read again before its time", async () => {
     const session = it.hub.open();
     await it.resolve(session);

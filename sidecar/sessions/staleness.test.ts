@@ -61,6 +61,7 @@ describe("a state seen at s is good until max(s, horizon) + revalidateAfter", ()
     it.probed(0);
     it.probed(4000);
     expect(await it.resolve(session)).toMatchObject({ evidence: { ageMs: 0 } });
+    expect(it.hub.lookUps).toBe(1);
   });
 });
 
