@@ -139,6 +139,20 @@ describe("journals", () => {
     expect(recovered[0]?.previous).toHaveLength(32);
   });
 
+  test("that can be recovered are the pod's own, and registered", async () => {
+    const [old, theirs] = [journal(), journal({ tenant: globex, pod: "shop/api-0" })];
+    await register(old);
+    await register(theirs, it.client(callerOfApi));
+    await append(old, [old.seal(decision(undefined))]);
+    const lookUpJournals = (tenant: string, journals: string[]) =>
+      client.call("lookUpJournals", { tenant, journals }, deadline);
+    const found = await lookUpJournals(acme, [uuidv7(), old.id, theirs.id]);
+    expect(found.journals).toMatchObject([{ journal: old.id, nextNumber: 1n, nextSeq: 2n, final: false }]);
+    expect((await lookUpJournals(globex, [theirs.id])).journals).toEqual([]);
+    await expect(lookUpJournals(acme, ["x"])).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(register(journal({ recovers: [uuidv7()] }))).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+  });
+
   test("of another pod or tenant are not opened", async () => {
     for (const foreign of [
       journal({ pod: "shop/api-0" }),

@@ -4,7 +4,7 @@ import { type CallContext, CallError, type HubHandlers, type Metadata } from "@h
 import type { Database } from "@heauth/store";
 import { createAdmission } from "./admission.ts";
 import type { CallerResolver } from "./callers.ts";
-import { append, register, type Served } from "./journal-intake.ts";
+import { append, register, type Served, standing } from "./journal-intake.ts";
 import type { JournalOwners } from "./journal-owners.ts";
 import type { PolicyBoard } from "./policy-board.ts";
 import { denied, refusalOf, unavailable } from "./refusals.ts";
@@ -62,6 +62,10 @@ export function createCalls(options: CallsOptions): (callers: CallerResolver) =>
           if (current === undefined) throw unavailable();
           return lookUp(database, request, current);
         }),
+      ),
+    lookUpJournals: (request, context) =>
+      counted("lookUpJournals", context, () =>
+        appends.run(async () => standing(database, request, await callers.resolve(context.metadata))),
       ),
     registerJournal: (request, context) =>
       counted("registerJournal", context, () =>

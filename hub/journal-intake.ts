@@ -1,12 +1,14 @@
 import type { ProgramKey } from "@heauth/core/keys";
 import { LedgerError, parseRegistration, type Registration } from "@heauth/core/ledger";
 import type { HubHandlers } from "@heauth/protocol";
-import { type Database, insertSegments, registerJournal } from "@heauth/store";
+import { type Database, insertSegments, journalsOfPod, type RecoveredJournal, registerJournal } from "@heauth/store";
 import { type Caller, podOf } from "./callers.ts";
 import type { JournalOwners } from "./journal-owners.ts";
 import { denied, malformed } from "./refusals.ts";
 import { isUuid } from "./uuid.ts";
 
+type LookUpRequest = Parameters<HubHandlers["lookUpJournals"]>[0];
+type LookUpResponse = Awaited<ReturnType<HubHandlers["lookUpJournals"]>>;
 type RegisterRequest = Parameters<HubHandlers["registerJournal"]>[0];
 type RegisterResponse = Awaited<ReturnType<HubHandlers["registerJournal"]>>;
 type AppendRequest = Parameters<HubHandlers["appendSegments"]>[0];
@@ -16,6 +18,23 @@ type AppendResponse = Awaited<ReturnType<HubHandlers["appendSegments"]>>;
 export interface Served {
   readonly caller: Caller;
   readonly tenants: ReadonlySet<string>;
+}
+
+const MAX_JOURNALS = 1024;
+
+/**
+ * Where journals of the caller's own pod stand; others are left out.
+ * @throws CallError
+ */
+export async function standing(
+  database: Database,
+  { tenant, journals }: LookUpRequest,
+  caller: Caller,
+): Promise<LookUpResponse> {
+  if (journals.length > MAX_JOURNALS) throw malformed(`at most ${MAX_JOURNALS} journals at a time`);
+  if (!isUuid(tenant) || !journals.every(isUuid)) throw malformed("an id is no UUID");
+  const found = await database.tenantTransaction(tenant, (tx) => journalsOfPod(tx, tenant, podOf(caller), journals));
+  return { journals: found.map(headOf) };
 }
 
 /**
@@ -34,16 +53,7 @@ export async function register(
   const { countersignature, recovered } = await database.tenantTransaction(tenant, (tx) =>
     registerJournal(tx, tenant, { body, possession }, hubKey),
   );
-  return {
-    countersignature,
-    recovered: recovered.map(({ journal, final, head }) => ({
-      journal,
-      final,
-      nextNumber: BigInt(head.number),
-      nextSeq: BigInt(head.seq),
-      ...(head.previous === undefined ? {} : { previous: head.previous }),
-    })),
-  };
+  return { countersignature, recovered: recovered.map(headOf) };
 }
 
 /**
@@ -63,6 +73,11 @@ export async function append(
     return insertSegments(tx, tenant, journal, segments);
   });
   return { nextNumber: BigInt(head.number), nextSeq: BigInt(head.seq) };
+}
+
+function headOf({ journal, final, head: { number, seq, previous } }: RecoveredJournal) {
+  const place = { journal, final, nextNumber: BigInt(number), nextSeq: BigInt(seq) };
+  return previous === undefined ? place : { ...place, previous };
 }
 
 function registrationOf(body: Uint8Array): Registration {

@@ -41,6 +41,9 @@ const handlers: Handlers<HubMethods> = {
         };
     }
   },
+  async lookUpJournals() {
+    return {};
+  },
   async registerJournal() {
     throw new CallError("PERMISSION_DENIED", "not yours");
   },

@@ -10,6 +10,13 @@ export interface JournalDeadlines {
 /** Journals at the hub: registration and segments. */
 export function createHubJournals(client: HubClient, { registerMs, appendMs }: JournalDeadlines): HubJournals {
   return {
+    async lookUp({ tenant, journals }, signal) {
+      const request = { tenant, journals: [...journals] };
+      const found = await client
+        .call("lookUpJournals", request, { deadlineMs: registerMs, signal })
+        .catch(asSidecarError);
+      return found.journals.map(recoveredJournal);
+    },
     async register({ registration, possession }, signal) {
       const request = { registration, possession };
       const { recovered } = await client

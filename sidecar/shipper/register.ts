@@ -1,11 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import { buildRegistration, signPossession } from "@heauth/core/ledger";
 import { askHub, type OnRetry } from "./ask-hub.ts";
-import type { HubJournals, RecoveredJournal } from "./hub-journals.ts";
+import { type HubJournals, MAX_RECOVERS, type RecoveredJournal } from "./hub-journals.ts";
 import type { JournalOwner } from "./journal-options.ts";
-
-/** The most journals that a registration lists. */
-const MAX_RECOVERS = 1024;
 
 export interface NewJournal {
   owner: JournalOwner;
@@ -18,15 +15,23 @@ export interface NewJournal {
   recovers: readonly string[];
 }
 
-/** Has the hub countersign and commit a journal's registration, for as long as that takes; answers where the recovered ones stand. */
-export function registerJournal(
-  hub: Pick<HubJournals, "register">,
+/**
+ * Has the hub countersign and commit a journal's registration, for as long as that takes; answers where the recovered ones stand.
+ * A process may have ended before its journal was registered: of such a one there is nothing to recover.
+ */
+export async function registerJournal(
+  hub: Pick<HubJournals, "lookUp" | "register">,
   { owner, journal, key, opened, recovers }: NewJournal,
   signal: AbortSignal,
   onRetry: OnRetry,
 ): Promise<readonly RecoveredJournal[]> {
   const { tenant, pod, registrar } = owner;
-  const listed = recovers.slice(0, MAX_RECOVERS);
+  const candidates = recovers.slice(0, MAX_RECOVERS);
+  const known =
+    candidates.length === 0
+      ? []
+      : await askHub(() => hub.lookUp({ tenant, journals: candidates }, signal), signal, onRetry);
+  const listed = known.map((stands) => stands.journal);
   const registration = buildRegistration({
     tenant,
     journal,

@@ -1,7 +1,7 @@
 export { amendBlock, blocksToAmend, blocksToClose, closeBlock, type SessionName } from "./blocks.ts";
 export { LedgerStoreError, type LedgerStoreErrorCode } from "./errors.ts";
 export { insertSegments } from "./ingest.ts";
-export { journalOwner, noteWatermark, readJournalHead, type StoredJournalHead } from "./journals.ts";
+export { journalOwner, journalsOfPod, noteWatermark, readJournalHead, type StoredJournalHead } from "./journals.ts";
 export { insertKeyChange, readKeyChanges } from "./key-changes.ts";
 export {
   appendEntries,

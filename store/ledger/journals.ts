@@ -98,6 +98,23 @@ export async function lastLeaves(
   return new Map(rows.map(({ session_id, leaf }) => [session_id, leaf]));
 }
 
+/** Those of these journals that a pod's sidecars registered, and where they stand. */
+export async function journalsOfPod(
+  tx: Tx,
+  tenantId: string,
+  pod: string,
+  journalIds: readonly string[],
+): Promise<(StoredJournalHead & { journal: string })[]> {
+  const rows = await tx.query<HeadRow & { journal: string }>(
+    `SELECT h.journal_id AS journal, h.next_number, h.next_seq, h.previous, h.final
+       FROM journal j JOIN journal_head h ON h.tenant_id = j.tenant_id AND h.journal_id = j.id
+      WHERE j.tenant_id = $1 AND j.program = 'sidecar' AND j.pod = $2 AND j.id = ANY ($3::uuid[])
+      ORDER BY j.id`,
+    [tenantId, pod, journalIds],
+  );
+  return rows.map(({ journal, ...row }) => ({ journal, ...toHead(row) }));
+}
+
 /** Whose journal it is; undefined when the tenant has none of that name. Never changes. */
 export async function journalOwner(
   tx: Tx,

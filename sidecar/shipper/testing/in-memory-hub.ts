@@ -45,19 +45,30 @@ export class InMemoryHub implements HubJournals {
   /** Asked before each call. */
   fault: () => HubFault | Promise<HubFault> = () => undefined;
 
+  async lookUp({ journals }: { journals: readonly string[] }): Promise<RecoveredJournal[]> {
+    if ((await this.fault()) !== undefined) throw new SidecarError("HubUnavailable", "not reached");
+    return journals.flatMap((journal) => this.#standing(journal) ?? []);
+  }
+
+  #standing(journal: string): RecoveredJournal | undefined {
+    const known = this.journals.get(journal);
+    return known && { journal, head: known.head, final: known.final };
+  }
+
   async register({ registration: body, possession }: JournalRegistration): Promise<RecoveredJournal[]> {
     const fault = await this.fault();
     if (fault === "NotReached") throw new SidecarError("HubUnavailable", "not reached");
     const registration = verifyPossession(body, possession);
+    const recovered = (registration.recovers ?? []).flatMap((journal) => this.#standing(journal) ?? []);
+    if (recovered.length < (registration.recovers ?? []).length) {
+      throw new SidecarError("HubRefused", "there is no such journal to recover");
+    }
     if (!this.journals.has(registration.journal)) {
       const empty = { head: JOURNAL_START, final: false, headers: [], records: [], privates: new Map() };
       this.journals.set(registration.journal, { registration, ...empty });
     }
     if (fault === "AnswerLost") throw new SidecarError("HubUnavailable", "the answer got lost");
-    return (registration.recovers ?? []).flatMap((journal) => {
-      const known = this.journals.get(journal);
-      return known === undefined ? [] : [{ journal, head: known.head, final: known.final }];
-    });
+    return recovered;
   }
 
   async append({

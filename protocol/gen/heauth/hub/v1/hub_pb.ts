@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file heauth/hub/v1/hub.proto.
  */
 export const file_heauth_hub_v1_hub: GenFile = /*@__PURE__*/
-  fileDesc("ChdoZWF1dGgvaHViL3YxL2h1Yi5wcm90bxINaGVhdXRoLmh1Yi52MSKWAQoLU3luY1JlcXVlc3QSJQoFaGVsbG8YASABKAsyFC5oZWF1dGguaHViLnYxLkhlbGxvSAASLgoKcG9saWN5X2FjaxgCIAEoCzIYLmhlYXV0aC5odWIudjEuUG9saWN5QWNrSAASJQoFcHJvYmUYAyABKAsyFC5oZWF1dGguaHViLnYxLlByb2JlSABCCQoHbWVzc2FnZSLSAgoMU3luY1Jlc3BvbnNlEikKB3dlbGNvbWUYASABKAsyFi5oZWF1dGguaHViLnYxLldlbGNvbWVIABInCgZwb2xpY3kYAiABKAsyFS5oZWF1dGguaHViLnYxLlBvbGljeUgAEjYKDnBvbGljeV9yZW1vdmVkGAMgASgLMhwuaGVhdXRoLmh1Yi52MS5Qb2xpY3lSZW1vdmVkSAASJQoFZXZlbnQYBCABKAsyFC5oZWF1dGguaHViLnYxLkV2ZW50SAASMgoMcHJvYmVfYW5zd2VyGAUgASgLMhouaGVhdXRoLmh1Yi52MS5Qcm9iZUFuc3dlckgAEikKB2dvb2RieWUYBiABKAsyFi5oZWF1dGguaHViLnYxLkdvb2RieWVIABIlCgViZWdpbhgHIAEoCzIULmhlYXV0aC5odWIudjEuQmVnaW5IAEIJCgdtZXNzYWdlInMKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSEAoIZmVhdHVyZXMYAyADKAkSDQoFc3RvcmUYBCABKAkSJgoHY3Vyc29ycxgFIAMoCzIVLmhlYXV0aC5odWIudjEuQ3Vyc29yIiUKBkN1cnNvchIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEIkoKB1dlbGNvbWUSEAoIcHJvdG9jb2wYASABKA0SDQoFc3RvcmUYAiABKAkSEQoJcmVnaXN0cmFyGAMgASgJEgsKA3BvZBgEIAEoCSIkCgVCZWdpbhIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEIoQBCgZQb2xpY3kSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgJEhAKCGNvbXBpbGVkGAQgASgMEg4KBnRlbmFudBgFIAEoCRInCgh0YWdfa2V5cxgGIAMoCzIVLmhlYXV0aC5odWIudjEuVGFnS2V5IiEKBlRhZ0tleRIKCgJpZBgBIAEoCRILCgNrZXkYAiABKAwiMAoNUG9saWN5UmVtb3ZlZBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJ5CglQb2xpY3lBY2sSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgJEhAKCGVuZm9yY2VkGAQgASgIEhgKEG1pc3NpbmdfZmVhdHVyZXMYBSADKAkSDwoHbWVzc2FnZRgGIAEoCSJxCgVFdmVudBIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEEiYKBGtpbmQYAyABKA4yGC5oZWF1dGguaHViLnYxLkV2ZW50S2luZBIPCgdzZXNzaW9uGAQgASgJEhIKCmdlbmVyYXRpb24YBSABKAQiRAoFUHJvYmUSDQoFbm9uY2UYASABKAQSLAoKd2F0ZXJtYXJrcxgCIAMoCzIYLmhlYXV0aC5odWIudjEuV2F0ZXJtYXJrIkAKCVdhdGVybWFyaxIOCgZ0ZW5hbnQYASABKAkSDwoHam91cm5hbBgCIAEoCRISCgpvdXRib3hfc2VxGAMgASgEIiwKC1Byb2JlQW5zd2VyEg0KBW5vbmNlGAEgASgEEg4KBmFnZV91cxgCIAEoBCIlCgdHb29kYnllEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgBIAEoDSI5ChVMb29rVXBTZXNzaW9uc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhAKCHNlc3Npb25zGAIgAygJIkcKFkxvb2tVcFNlc3Npb25zUmVzcG9uc2USLQoIc2Vzc2lvbnMYASADKAsyGy5oZWF1dGguaHViLnYxLlNlc3Npb25TdGF0ZSLYAQoMU2Vzc2lvblN0YXRlEg8KB3Nlc3Npb24YASABKAkSLAoGc3RhdHVzGAIgASgOMhwuaGVhdXRoLmh1Yi52MS5TZXNzaW9uU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAQSEQoJc3RhdGVtZW50GAQgASgMEhsKE3N0YXRlbWVudF9zaWduYXR1cmUYBSABKAwSDwoHc3ViamVjdBgGIAEoCRINCgVyb2xlcxgHIAMoCRIUCgxjbG9zZV9yZWFzb24YCCABKAkSDwoHaWRsZV91cxgJIAEoBCJCChZSZWdpc3RlckpvdXJuYWxSZXF1ZXN0EhQKDHJlZ2lzdHJhdGlvbhgBIAEoDBISCgpwb3NzZXNzaW9uGAIgASgMImIKF1JlZ2lzdGVySm91cm5hbFJlc3BvbnNlEhgKEGNvdW50ZXJzaWduYXR1cmUYASABKAwSLQoJcmVjb3ZlcmVkGAIgAygLMhouaGVhdXRoLmh1Yi52MS5Kb3VybmFsSGVhZCJmCgtKb3VybmFsSGVhZBIPCgdqb3VybmFsGAEgASgJEhMKC25leHRfbnVtYmVyGAIgASgEEhAKCG5leHRfc2VxGAMgASgEEhAKCHByZXZpb3VzGAQgASgMEg0KBWZpbmFsGAUgASgIIk8KB1NlZ21lbnQSDgoGaGVhZGVyGAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDBIPCgdyZWNvcmRzGAMgASgMEhAKCHByaXZhdGVzGAQgASgMImIKFUFwcGVuZFNlZ21lbnRzUmVxdWVzdBIOCgZ0ZW5hbnQYASABKAkSDwoHam91cm5hbBgCIAEoCRIoCghzZWdtZW50cxgDIAMoCzIWLmhlYXV0aC5odWIudjEuU2VnbWVudCI/ChZBcHBlbmRTZWdtZW50c1Jlc3BvbnNlEhMKC25leHRfbnVtYmVyGAEgASgEEhAKCG5leHRfc2VxGAIgASgEKpsBCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh0KGUVWRU5UX0tJTkRfU0VTU0lPTl9DTE9TRUQQARIeChpFVkVOVF9LSU5EX1NFU1NJT05fQ0hBTkdFRBACEhQKEEVWRU5UX0tJTkRfT1RIRVIQAxIdChlFVkVOVF9LSU5EX1RFTkFOVF9DSEFOR0VEEAQqfwoNU2Vzc2lvblN0YXR1cxIeChpTRVNTSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE1NFU1NJT05fU1RBVFVTX09QRU4QARIZChVTRVNTSU9OX1NUQVRVU19DTE9TRUQQAhIaChZTRVNTSU9OX1NUQVRVU19VTktOT1dOEAMy6gIKA0h1YhJDCgRTeW5jEhouaGVhdXRoLmh1Yi52MS5TeW5jUmVxdWVzdBobLmhlYXV0aC5odWIudjEuU3luY1Jlc3BvbnNlKAEwARJdCg5Mb29rVXBTZXNzaW9ucxIkLmhlYXV0aC5odWIudjEuTG9va1VwU2Vzc2lvbnNSZXF1ZXN0GiUuaGVhdXRoLmh1Yi52MS5Mb29rVXBTZXNzaW9uc1Jlc3BvbnNlEmAKD1JlZ2lzdGVySm91cm5hbBIlLmhlYXV0aC5odWIudjEuUmVnaXN0ZXJKb3VybmFsUmVxdWVzdBomLmhlYXV0aC5odWIudjEuUmVnaXN0ZXJKb3VybmFsUmVzcG9uc2USXQoOQXBwZW5kU2VnbWVudHMSJC5oZWF1dGguaHViLnYxLkFwcGVuZFNlZ21lbnRzUmVxdWVzdBolLmhlYXV0aC5odWIudjEuQXBwZW5kU2VnbWVudHNSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChdoZWF1dGgvaHViL3YxL2h1Yi5wcm90bxINaGVhdXRoLmh1Yi52MSKWAQoLU3luY1JlcXVlc3QSJQoFaGVsbG8YASABKAsyFC5oZWF1dGguaHViLnYxLkhlbGxvSAASLgoKcG9saWN5X2FjaxgCIAEoCzIYLmhlYXV0aC5odWIudjEuUG9saWN5QWNrSAASJQoFcHJvYmUYAyABKAsyFC5oZWF1dGguaHViLnYxLlByb2JlSABCCQoHbWVzc2FnZSLSAgoMU3luY1Jlc3BvbnNlEikKB3dlbGNvbWUYASABKAsyFi5oZWF1dGguaHViLnYxLldlbGNvbWVIABInCgZwb2xpY3kYAiABKAsyFS5oZWF1dGguaHViLnYxLlBvbGljeUgAEjYKDnBvbGljeV9yZW1vdmVkGAMgASgLMhwuaGVhdXRoLmh1Yi52MS5Qb2xpY3lSZW1vdmVkSAASJQoFZXZlbnQYBCABKAsyFC5oZWF1dGguaHViLnYxLkV2ZW50SAASMgoMcHJvYmVfYW5zd2VyGAUgASgLMhouaGVhdXRoLmh1Yi52MS5Qcm9iZUFuc3dlckgAEikKB2dvb2RieWUYBiABKAsyFi5oZWF1dGguaHViLnYxLkdvb2RieWVIABIlCgViZWdpbhgHIAEoCzIULmhlYXV0aC5odWIudjEuQmVnaW5IAEIJCgdtZXNzYWdlInMKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEg8KB3ZlcnNpb24YAiABKAkSEAoIZmVhdHVyZXMYAyADKAkSDQoFc3RvcmUYBCABKAkSJgoHY3Vyc29ycxgFIAMoCzIVLmhlYXV0aC5odWIudjEuQ3Vyc29yIiUKBkN1cnNvchIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEIkoKB1dlbGNvbWUSEAoIcHJvdG9jb2wYASABKA0SDQoFc3RvcmUYAiABKAkSEQoJcmVnaXN0cmFyGAMgASgJEgsKA3BvZBgEIAEoCSIkCgVCZWdpbhIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEIoQBCgZQb2xpY3kSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgJEhAKCGNvbXBpbGVkGAQgASgMEg4KBnRlbmFudBgFIAEoCRInCgh0YWdfa2V5cxgGIAMoCzIVLmhlYXV0aC5odWIudjEuVGFnS2V5IiEKBlRhZ0tleRIKCgJpZBgBIAEoCRILCgNrZXkYAiABKAwiMAoNUG9saWN5UmVtb3ZlZBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJ5CglQb2xpY3lBY2sSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZGlnZXN0GAMgASgJEhAKCGVuZm9yY2VkGAQgASgIEhgKEG1pc3NpbmdfZmVhdHVyZXMYBSADKAkSDwoHbWVzc2FnZRgGIAEoCSJxCgVFdmVudBIOCgZ0ZW5hbnQYASABKAkSCwoDc2VxGAIgASgEEiYKBGtpbmQYAyABKA4yGC5oZWF1dGguaHViLnYxLkV2ZW50S2luZBIPCgdzZXNzaW9uGAQgASgJEhIKCmdlbmVyYXRpb24YBSABKAQiRAoFUHJvYmUSDQoFbm9uY2UYASABKAQSLAoKd2F0ZXJtYXJrcxgCIAMoCzIYLmhlYXV0aC5odWIudjEuV2F0ZXJtYXJrIkAKCVdhdGVybWFyaxIOCgZ0ZW5hbnQYASABKAkSDwoHam91cm5hbBgCIAEoCRISCgpvdXRib3hfc2VxGAMgASgEIiwKC1Byb2JlQW5zd2VyEg0KBW5vbmNlGAEgASgEEg4KBmFnZV91cxgCIAEoBCIlCgdHb29kYnllEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgBIAEoDSI5ChVMb29rVXBTZXNzaW9uc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhAKCHNlc3Npb25zGAIgAygJIkcKFkxvb2tVcFNlc3Npb25zUmVzcG9uc2USLQoIc2Vzc2lvbnMYASADKAsyGy5oZWF1dGguaHViLnYxLlNlc3Npb25TdGF0ZSLYAQoMU2Vzc2lvblN0YXRlEg8KB3Nlc3Npb24YASABKAkSLAoGc3RhdHVzGAIgASgOMhwuaGVhdXRoLmh1Yi52MS5TZXNzaW9uU3RhdHVzEhIKCmdlbmVyYXRpb24YAyABKAQSEQoJc3RhdGVtZW50GAQgASgMEhsKE3N0YXRlbWVudF9zaWduYXR1cmUYBSABKAwSDwoHc3ViamVjdBgGIAEoCRINCgVyb2xlcxgHIAMoCRIUCgxjbG9zZV9yZWFzb24YCCABKAkSDwoHaWRsZV91cxgJIAEoBCI5ChVMb29rVXBKb3VybmFsc1JlcXVlc3QSDgoGdGVuYW50GAEgASgJEhAKCGpvdXJuYWxzGAIgAygJIkYKFkxvb2tVcEpvdXJuYWxzUmVzcG9uc2USLAoIam91cm5hbHMYASADKAsyGi5oZWF1dGguaHViLnYxLkpvdXJuYWxIZWFkIkIKFlJlZ2lzdGVySm91cm5hbFJlcXVlc3QSFAoMcmVnaXN0cmF0aW9uGAEgASgMEhIKCnBvc3Nlc3Npb24YAiABKAwiYgoXUmVnaXN0ZXJKb3VybmFsUmVzcG9uc2USGAoQY291bnRlcnNpZ25hdHVyZRgBIAEoDBItCglyZWNvdmVyZWQYAiADKAsyGi5oZWF1dGguaHViLnYxLkpvdXJuYWxIZWFkImYKC0pvdXJuYWxIZWFkEg8KB2pvdXJuYWwYASABKAkSEwoLbmV4dF9udW1iZXIYAiABKAQSEAoIbmV4dF9zZXEYAyABKAQSEAoIcHJldmlvdXMYBCABKAwSDQoFZmluYWwYBSABKAgiTwoHU2VnbWVudBIOCgZoZWFkZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMEg8KB3JlY29yZHMYAyABKAwSEAoIcHJpdmF0ZXMYBCABKAwiYgoVQXBwZW5kU2VnbWVudHNSZXF1ZXN0Eg4KBnRlbmFudBgBIAEoCRIPCgdqb3VybmFsGAIgASgJEigKCHNlZ21lbnRzGAMgAygLMhYuaGVhdXRoLmh1Yi52MS5TZWdtZW50Ij8KFkFwcGVuZFNlZ21lbnRzUmVzcG9uc2USEwoLbmV4dF9udW1iZXIYASABKAQSEAoIbmV4dF9zZXEYAiABKAQqmwEKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASHQoZRVZFTlRfS0lORF9TRVNTSU9OX0NMT1NFRBABEh4KGkVWRU5UX0tJTkRfU0VTU0lPTl9DSEFOR0VEEAISFAoQRVZFTlRfS0lORF9PVEhFUhADEh0KGUVWRU5UX0tJTkRfVEVOQU5UX0NIQU5HRUQQBCp/Cg1TZXNzaW9uU3RhdHVzEh4KGlNFU1NJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTU0VTU0lPTl9TVEFUVVNfT1BFThABEhkKFVNFU1NJT05fU1RBVFVTX0NMT1NFRBACEhoKFlNFU1NJT05fU1RBVFVTX1VOS05PV04QAzLJAwoDSHViEkMKBFN5bmMSGi5oZWF1dGguaHViLnYxLlN5bmNSZXF1ZXN0GhsuaGVhdXRoLmh1Yi52MS5TeW5jUmVzcG9uc2UoATABEl0KDkxvb2tVcFNlc3Npb25zEiQuaGVhdXRoLmh1Yi52MS5Mb29rVXBTZXNzaW9uc1JlcXVlc3QaJS5oZWF1dGguaHViLnYxLkxvb2tVcFNlc3Npb25zUmVzcG9uc2USXQoOTG9va1VwSm91cm5hbHMSJC5oZWF1dGguaHViLnYxLkxvb2tVcEpvdXJuYWxzUmVxdWVzdBolLmhlYXV0aC5odWIudjEuTG9va1VwSm91cm5hbHNSZXNwb25zZRJgCg9SZWdpc3RlckpvdXJuYWwSJS5oZWF1dGguaHViLnYxLlJlZ2lzdGVySm91cm5hbFJlcXVlc3QaJi5oZWF1dGguaHViLnYxLlJlZ2lzdGVySm91cm5hbFJlc3BvbnNlEl0KDkFwcGVuZFNlZ21lbnRzEiQuaGVhdXRoLmh1Yi52MS5BcHBlbmRTZWdtZW50c1JlcXVlc3QaJS5oZWF1dGguaHViLnYxLkFwcGVuZFNlZ21lbnRzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message heauth.hub.v1.SyncRequest
@@ -617,6 +617,47 @@ export const SessionStateSchema: GenMessage<SessionState> = /*@__PURE__*/
   messageDesc(file_heauth_hub_v1_hub, 17);
 
 /**
+ * @generated from message heauth.hub.v1.LookUpJournalsRequest
+ */
+export type LookUpJournalsRequest = Message<"heauth.hub.v1.LookUpJournalsRequest"> & {
+  /**
+   * @generated from field: string tenant = 1;
+   */
+  tenant: string;
+
+  /**
+   * at most 1024
+   *
+   * @generated from field: repeated string journals = 2;
+   */
+  journals: string[];
+};
+
+/**
+ * Describes the message heauth.hub.v1.LookUpJournalsRequest.
+ * Use `create(LookUpJournalsRequestSchema)` to create a new message.
+ */
+export const LookUpJournalsRequestSchema: GenMessage<LookUpJournalsRequest> = /*@__PURE__*/
+  messageDesc(file_heauth_hub_v1_hub, 18);
+
+/**
+ * @generated from message heauth.hub.v1.LookUpJournalsResponse
+ */
+export type LookUpJournalsResponse = Message<"heauth.hub.v1.LookUpJournalsResponse"> & {
+  /**
+   * @generated from field: repeated heauth.hub.v1.JournalHead journals = 1;
+   */
+  journals: JournalHead[];
+};
+
+/**
+ * Describes the message heauth.hub.v1.LookUpJournalsResponse.
+ * Use `create(LookUpJournalsResponseSchema)` to create a new message.
+ */
+export const LookUpJournalsResponseSchema: GenMessage<LookUpJournalsResponse> = /*@__PURE__*/
+  messageDesc(file_heauth_hub_v1_hub, 19);
+
+/**
  * @generated from message heauth.hub.v1.RegisterJournalRequest
  */
 export type RegisterJournalRequest = Message<"heauth.hub.v1.RegisterJournalRequest"> & {
@@ -636,7 +677,7 @@ export type RegisterJournalRequest = Message<"heauth.hub.v1.RegisterJournalReque
  * Use `create(RegisterJournalRequestSchema)` to create a new message.
  */
 export const RegisterJournalRequestSchema: GenMessage<RegisterJournalRequest> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 18);
+  messageDesc(file_heauth_hub_v1_hub, 20);
 
 /**
  * @generated from message heauth.hub.v1.RegisterJournalResponse
@@ -660,7 +701,7 @@ export type RegisterJournalResponse = Message<"heauth.hub.v1.RegisterJournalResp
  * Use `create(RegisterJournalResponseSchema)` to create a new message.
  */
 export const RegisterJournalResponseSchema: GenMessage<RegisterJournalResponse> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 19);
+  messageDesc(file_heauth_hub_v1_hub, 21);
 
 /**
  * Where a journal stands in the store.
@@ -701,7 +742,7 @@ export type JournalHead = Message<"heauth.hub.v1.JournalHead"> & {
  * Use `create(JournalHeadSchema)` to create a new message.
  */
 export const JournalHeadSchema: GenMessage<JournalHead> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 20);
+  messageDesc(file_heauth_hub_v1_hub, 22);
 
 /**
  * @generated from message heauth.hub.v1.Segment
@@ -737,7 +778,7 @@ export type Segment = Message<"heauth.hub.v1.Segment"> & {
  * Use `create(SegmentSchema)` to create a new message.
  */
 export const SegmentSchema: GenMessage<Segment> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 21);
+  messageDesc(file_heauth_hub_v1_hub, 23);
 
 /**
  * @generated from message heauth.hub.v1.AppendSegmentsRequest
@@ -766,7 +807,7 @@ export type AppendSegmentsRequest = Message<"heauth.hub.v1.AppendSegmentsRequest
  * Use `create(AppendSegmentsRequestSchema)` to create a new message.
  */
 export const AppendSegmentsRequestSchema: GenMessage<AppendSegmentsRequest> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 22);
+  messageDesc(file_heauth_hub_v1_hub, 24);
 
 /**
  * @generated from message heauth.hub.v1.AppendSegmentsResponse
@@ -788,7 +829,7 @@ export type AppendSegmentsResponse = Message<"heauth.hub.v1.AppendSegmentsRespon
  * Use `create(AppendSegmentsResponseSchema)` to create a new message.
  */
 export const AppendSegmentsResponseSchema: GenMessage<AppendSegmentsResponse> = /*@__PURE__*/
-  messageDesc(file_heauth_hub_v1_hub, 23);
+  messageDesc(file_heauth_hub_v1_hub, 25);
 
 /**
  * @generated from enum heauth.hub.v1.EventKind
@@ -907,7 +948,18 @@ export const Hub: GenService<{
     output: typeof LookUpSessionsResponseSchema;
   },
   /**
-   * Opens a journal: countersigns its registration and commits it. Idempotent by journal id.
+   * Where journals of the caller's own pod stand; those that were never registered are left out.
+   *
+   * @generated from rpc heauth.hub.v1.Hub.LookUpJournals
+   */
+  lookUpJournals: {
+    methodKind: "unary";
+    input: typeof LookUpJournalsRequestSchema;
+    output: typeof LookUpJournalsResponseSchema;
+  },
+  /**
+   * Opens a journal: countersigns its registration and commits it. Idempotent by journal id. Every journal that it recovers must be
+   * registered, and one of the caller's own pod.
    *
    * @generated from rpc heauth.hub.v1.Hub.RegisterJournal
    */
