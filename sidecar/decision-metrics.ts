@@ -7,7 +7,7 @@ export interface DecisionMetrics {
 }
 
 export function createDecisionMetrics(metrics: Metrics): DecisionMetrics {
-  const allowed = metrics.counter("heauth_decisions_total", { decision: "Allow", reason: "" });
+  const allowed = metrics.counter("heauth_decisions_total", { decision: "Allow", reason: "None" });
   const denied = new Map<string, Counter>(
     Object.keys(reasons).map((reason) => [
       reason,

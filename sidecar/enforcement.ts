@@ -23,6 +23,8 @@ export interface EnforcementParts {
 
 export function createEnforcement({ journal, health, log, onTenant }: EnforcementParts): Enforcement {
   let inForce: PolicyInForce | undefined;
+  // The journal is one tenant's for the process's life, so these stay when the policy is removed.
+  let bound: { readonly namespace: string; readonly name: string; readonly tenant: string } | undefined;
   health.addReady("policy", () => (inForce === undefined ? "no policy is in force" : undefined));
 
   function refuse(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
@@ -37,11 +39,13 @@ export function createEnforcement({ journal, health, log, onTenant }: Enforcemen
       if (!result.ok) return refuse(result.message, result.missingFeatures);
       const { policy } = result.prepared;
       if (policy.tenant.id !== tenant) return refuse("the policy is another tenant's than the hub says");
-      const before = inForce?.policy.policy;
-      if (before !== undefined && (before.namespace !== namespace || before.name !== name)) {
-        return refuse(`${before.namespace}/${before.name} is in force here`);
+      if (bound !== undefined && (bound.namespace !== namespace || bound.name !== name)) {
+        return refuse(`this sidecar enforces ${bound.namespace}/${bound.name}`);
       }
-      if (before !== undefined && before.tenant.id !== tenant) return refuse("a policy's tenant doesn't change");
+      if (bound !== undefined && bound.tenant !== tenant) {
+        return refuse("this sidecar records for another tenant: start it again to enforce the policy");
+      }
+      bound = { namespace, name, tenant };
       inForce = { policy: result.prepared, tagKeys, journal };
       onTenant(tenant);
       log.info({ policy: `${namespace}/${name}`, digest }, "policy in force");

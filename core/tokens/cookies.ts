@@ -16,11 +16,23 @@ export function cookieValues(headers: readonly string[], name: string): string[]
   const values: string[] = [];
   for (const header of headers) {
     for (const pair of header.split(";")) {
-      const equals = pair.indexOf("=");
-      if (equals >= 0 && trimmed(pair.slice(0, equals)) === name) values.push(trimmed(pair.slice(equals + 1)));
+      if (nameOf(pair) === name) values.push(trimmed(pair.slice(pair.indexOf("=") + 1)));
     }
   }
   return values;
+}
+
+/** A `Cookie` header without the cookies of these names; what stays is as it was sent, byte for byte. Empty when none is left. */
+export function withoutCookies(header: string, names: readonly string[]): string {
+  const pairs = header.split(";");
+  const kept = pairs.filter((pair) => !names.includes(nameOf(pair) ?? ""));
+  return kept.length === pairs.length ? header : trimmed(kept.join(";"));
+}
+
+/** Undefined for a pair without `=`, which names nothing. */
+function nameOf(pair: string): string | undefined {
+  const equals = pair.indexOf("=");
+  return equals < 0 ? undefined : trimmed(pair.slice(0, equals));
 }
 
 /** Without spaces and tabs around it; other white space is not optional in a header. */

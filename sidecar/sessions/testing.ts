@@ -35,6 +35,8 @@ export class TestHub implements SessionSource {
   readonly tenant = uuidv7();
   readonly identity: ProgramKey = parseProgramKeyFile(newProgramKeyFile("identity"), "identity");
   readonly answers = new Map<string, SessionAnswer>();
+  /** What the sessions' tokens are signed with. */
+  readonly privateKeys = new Map<string, KeyObject>();
   readonly clock: TestClock;
   lookUps = 0;
   mode: "answers" | "fails" | "hangs" | "held" = "answers";
@@ -63,13 +65,15 @@ export class TestHub implements SessionSource {
 
   open(options: { tenant?: string; signer?: ProgramKey; idleMs?: number; signedFor?: string } = {}): string {
     const id = uuidv7();
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    this.privateKeys.set(id, privateKey);
     const { bytes, signature } = signSessionStatement(
       {
         tenant: options.tenant ?? this.tenant,
         session: options.signedFor ?? id,
         kind: "User",
         user: uuidv7(),
-        publicKey: rawPublicKey(generateKeyPairSync("ed25519").publicKey),
+        publicKey: rawPublicKey(publicKey),
         opened: this.clock.wallMicros(),
         expires: this.clock.wallMicros() + 12 * 3600 * 1e6,
       },

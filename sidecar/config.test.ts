@@ -1,0 +1,38 @@
+import { readConfig } from "@heauth/program";
+import { expect, test } from "@jest/globals";
+import { sidecarSettings, walLimits } from "./config.ts";
+import { completeLimits } from "./shipper/journal-options.ts";
+
+const flags = { hub: "unix:/run/hub.sock", socket: "/run/s", wal: "/var/wal", identityKeys: "/etc/keys.json" };
+const configured = (more: Record<string, unknown> = {}) =>
+  readConfig(sidecarSettings, { flags: { ...flags, ...more }, environment: {} }).values;
+
+test("defaults", () => {
+  expect(configured()).toMatchObject({ walQuota: 1024, logLevel: "info", stopWithin: 25_000 });
+});
+
+test.each([
+  ["hub", "127.0.0.1:80"],
+  ["socket", "relative"],
+  ["wal", "relative"],
+  ["walQuota", "3"],
+  ["walQuota", "many"],
+  ["identityKeys", "relative"],
+])("a wrong %s (%s) is named in one line, with an example", (key, value) => {
+  expect(() => configured({ [key]: value })).toThrow(new RegExp(`^${key} .*; for example .*\\(--`));
+});
+
+test.each(["hub", "socket", "wal", "identityKeys"])("without %s it does not start", (key) => {
+  expect(() => configured({ [key]: undefined })).toThrow(`${key} is missing`);
+});
+
+test.each([
+  [4, 4 * 2 ** 20, 2 ** 18],
+  [64, 64 * 2 ** 20, 4 * 2 ** 20],
+  [1024, 2 ** 30, 64 * 2 ** 20],
+  [1_000_000, 1_000_000 * 2 ** 20, 64 * 2 ** 20],
+])("a quota of %d MiB is cut into files that a journal takes", (walQuota, quota, fileSize) => {
+  const limits = walLimits({ walQuota });
+  expect(limits).toEqual({ quota, fileSize });
+  expect(completeLimits(limits)).toMatchObject(limits);
+});

@@ -1,0 +1,128 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createHealth, createLogs } from "@heauth/program";
+import type { Policy, PolicyRemoved } from "@heauth/protocol";
+import { beforeEach, describe, expect, test } from "@jest/globals";
+import { createEnforcement, type Enforcement } from "./enforcement.ts";
+import { compiledPolicy, type PolicyParts } from "./testing/policy.ts";
+
+const tenant = randomUUID();
+let tenants: string[];
+let enforcement: Enforcement;
+const health = createHealth();
+const { log } = createLogs({ program: "test", level: "silent" });
+
+beforeEach(() => {
+  tenants = [];
+  const journal = { write: async () => ({ id: "a/1" }) };
+  enforcement = createEnforcement({ journal, health, log, onTenant: (id) => void tenants.push(id) });
+});
+
+/** As the hub gives it. */
+function policy(parts: PolicyParts = {}, more: Partial<Policy> = {}): Policy {
+  const { bytes, digest } = compiledPolicy({ tenantId: tenant, ...parts });
+  const given = { namespace: "shop", name: parts.name ?? "web", digest, compiled: bytes, tenant, tagKeys: [], ...more };
+  return given as unknown as Policy;
+}
+
+const named = (name: string) => ({ namespace: "shop", name }) as PolicyRemoved;
+const digestInForce = () => enforcement.current()?.policy.digest;
+
+test("until there is a policy nothing is in force, and the sidecar is not ready", () => {
+  expect(enforcement.current()).toBeUndefined();
+  expect(health.ready().problems).toMatchObject({ policy: "no policy is in force" });
+});
+
+test("a good policy comes into force, with its tenant", () => {
+  const given = policy();
+  expect(enforcement.take(given)).toEqual({ enforced: true, missingFeatures: [], message: "" });
+  expect(digestInForce()).toBe(given.digest);
+  expect(tenants).toEqual([tenant]);
+  expect(health.ready().problems).not.toHaveProperty("policy");
+});
+
+test("a newer version takes its place", () => {
+  enforcement.take(policy());
+  const next = policy({ spec: { defaultAction: "Authenticated" } });
+  expect(enforcement.take(next).enforced).toBe(true);
+  expect(digestInForce()).toBe(next.digest);
+});
+
+/** A document that somebody else compiled, with the digest of its bytes. */
+function changed(change: object): Partial<Policy> {
+  const document = JSON.parse(Buffer.from(compiledPolicy({ tenantId: tenant }).bytes).toString());
+  const compiled = Buffer.from(JSON.stringify({ ...document, ...change }));
+  return { compiled, digest: `sha256:${createHash("sha256").update(compiled).digest("hex")}` };
+}
+
+describe.each<[string, () => Policy, string | RegExp, string[]]>([
+  [
+    "whose bytes are not those of its digest",
+    () => policy({}, { digest: `sha256:${"0".repeat(64)}` }),
+    "the policy's bytes are not those of its digest",
+    [],
+  ],
+  [
+    "that needs what this version lacks",
+    () => policy({}, changed({ requiredFeatures: ["shadow", "telepathy"] })),
+    "the policy needs telepathy",
+    ["telepathy"],
+  ],
+  ["with a field unknown to this version", () => policy({}, changed({ zeal: 1 })), /^the policy can't be read: /, []],
+  [
+    "of another tenant than the hub says",
+    () => policy({}, { tenant: randomUUID() }),
+    "the policy is another tenant's than the hub says",
+    [],
+  ],
+])("a policy %s", (_, given, message, missingFeatures) => {
+  test("is refused, and everything stays denied where none was in force", () => {
+    const verdict = enforcement.take(given());
+    expect(verdict).toEqual({ enforced: false, missingFeatures, message: expect.stringMatching(message) });
+    expect(enforcement.current()).toBeUndefined();
+    expect(tenants).toEqual([]);
+  });
+
+  test("leaves the last good one in force", () => {
+    const good = policy();
+    enforcement.take(good);
+    expect(enforcement.take(given()).enforced).toBe(false);
+    expect(digestInForce()).toBe(good.digest);
+  });
+});
+
+describe("a sidecar enforces one policy, of one tenant, for its life", () => {
+  const otherTenant = randomUUID();
+  const others: [string, () => Policy, string | RegExp][] = [
+    ["a second policy", () => policy({ name: "other" }), "this sidecar enforces shop/web"],
+    [
+      "the same policy under another tenant",
+      () => policy({ tenantId: otherTenant }, { tenant: otherTenant }),
+      /^this sidecar records for another tenant/,
+    ],
+  ];
+
+  test.each(others)("%s is refused", (_, other, message) => {
+    const good = policy();
+    enforcement.take(good);
+    expect(enforcement.take(other())).toMatchObject({ enforced: false, message: expect.stringMatching(message) });
+    expect(digestInForce()).toBe(good.digest);
+    expect(tenants).toEqual([tenant]);
+  });
+
+  test.each(others)("%s is refused also once the first was removed", (_, other) => {
+    enforcement.take(policy());
+    enforcement.remove(named("web"));
+    expect(enforcement.take(other()).enforced).toBe(false);
+    expect(enforcement.current()).toBeUndefined();
+    expect(enforcement.take(policy()).enforced).toBe(true);
+  });
+});
+
+test("after its removal nothing is in force; another policy's removal changes nothing", () => {
+  enforcement.take(policy());
+  enforcement.remove(named("other"));
+  expect(enforcement.current()).toBeDefined();
+  enforcement.remove(named("web"));
+  expect(enforcement.current()).toBeUndefined();
+  expect(health.ready().problems).toMatchObject({ policy: "no policy is in force" });
+});
