@@ -16,7 +16,6 @@ const single = new Set([
   "user-agent",
   "x-forwarded-for",
   "x-request-id",
-  "x-forwarded-for",
   PEER_HEADER,
 ]);
 
