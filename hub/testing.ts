@@ -187,3 +187,12 @@ export async function testHub(
   };
   return parts;
 }
+
+/** Asks until the answer fits; the test's own timeout is the limit. */
+export async function eventually<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+  for (;;) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

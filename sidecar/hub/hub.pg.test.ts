@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { connect as connectSocket, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { publicKeyOf } from "@heauth/core/ledger";
 import { createLogs, createMetrics, systemClock } from "@heauth/program";
 import type { Policy } from "@heauth/protocol";
@@ -13,6 +9,7 @@ import { callerOfWeb, type TestHubParts, testHub, web } from "../../hub/testing.
 import { createSessionCache, type SessionCache } from "../sessions/index.ts";
 import { told } from "../sessions/testing.ts";
 import { createHubConnection, type HubConnection, type HubWelcome, type JournalProgress } from "./index.ts";
+import { Line } from "./line.ts";
 
 const bounds = { revalidateAfterMs: 200, maxStalenessMs: 1500, idleTimeoutMs: 1_800_000 };
 
@@ -258,75 +255,4 @@ async function neverSeen(): Promise<string> {
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((done) => setTimeout(done, 10));
-}
-
-/** The line between sidecar and hub: a socket whose traffic can be held up, or cut. */
-class Line {
-  readonly path: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), "heauth-line-"));
-  readonly #target: string;
-  readonly #pairs = new Set<[Socket, Socket]>();
-  readonly #server: Server;
-  #stalled: "all" | "answers" | undefined;
-  #cut = false;
-
-  constructor(target: string) {
-    this.#target = target;
-    this.path = join(this.#folder, "hub.sock");
-    this.#server = createServer((sidecar) => this.#join(sidecar)).listen(this.path);
-  }
-
-  #join(sidecar: Socket): void {
-    if (this.#cut) {
-      sidecar.destroy();
-      return;
-    }
-    const hub = connectSocket(this.#target);
-    const pair: [Socket, Socket] = [sidecar, hub];
-    this.#pairs.add(pair);
-    sidecar.pipe(hub);
-    hub.pipe(sidecar);
-    for (const end of pair) {
-      end.on("error", () => {});
-      end.on("close", () => {
-        this.#pairs.delete(pair);
-        for (const other of pair) other.destroy();
-      });
-    }
-    if (this.#stalled !== undefined) this.stall(this.#stalled);
-  }
-
-  stall(what: "all" | "answers" = "all"): void {
-    this.#stalled = what;
-    for (const [sidecar, hub] of this.#pairs) {
-      hub.unpipe(sidecar).pause();
-      if (what === "all") sidecar.unpipe(hub).pause();
-    }
-  }
-
-  flow(): void {
-    this.#stalled = undefined;
-    for (const [sidecar, hub] of this.#pairs) {
-      sidecar.unpipe(hub).pipe(hub);
-      hub.unpipe(sidecar).pipe(sidecar);
-    }
-  }
-
-  cut(): void {
-    this.#cut = true;
-    for (const [sidecar, hub] of this.#pairs) {
-      sidecar.destroy();
-      hub.destroy();
-    }
-  }
-
-  mend(): void {
-    this.#cut = false;
-  }
-
-  async close(): Promise<void> {
-    this.cut();
-    await new Promise((done) => this.#server.close(done));
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
 }
