@@ -6,6 +6,7 @@ export { type Config, type ConfigSources, flagOf, readConfig, type Source, varia
 export { withDeadline } from "./deadline.ts";
 export { asError, ProgramError, type ProgramErrorCode } from "./errors.ts";
 export { type CommandLine, describeFlags, parseFlags } from "./flags.ts";
+export { guarded } from "./guard.ts";
 export { createHealth, type Health, type HealthCheck, type HealthReport } from "./health.ts";
 export { inOrder } from "./lifecycle.ts";
 export { createLogs, type Logger, type LogLevel, type LogOptions, type Logs, logLevels } from "./logs.ts";

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Account } from "./account.ts";
 import { EmbeddedPostgresError } from "./errors.ts";
-import { launch } from "./launch.ts";
+import { launch, STOP } from "./launch.ts";
 
 /**
  * Starts the server and resolves when it takes connections.
@@ -35,12 +35,12 @@ export async function startServer(options: {
   return server;
 }
 
-/** Fast shutdown (open transactions are rolled back); an immediate one when that takes longer than 20 s. */
+/** Fast shutdown; an immediate one when that takes too long. */
 export async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return;
   const gone = new Promise<void>((done) => server.once("exit", () => done()));
-  server.kill("SIGINT");
-  const impatient = setTimeout(() => server.kill("SIGQUIT"), 20_000);
+  server.kill(STOP.signal);
+  const impatient = setTimeout(() => server.kill("SIGQUIT"), STOP.withinMs);
   await gone;
   clearTimeout(impatient);
 }
