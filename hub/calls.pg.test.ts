@@ -237,6 +237,8 @@ describe("journals", () => {
     const other = mine.sealRecords([encodeRecord(opening, place)], JOURNAL_START);
     await expect(append(mine, [other])).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
     expect(await it.metrics.text()).toContain('heauth_hub_segments_total{outcome="conflict"} 1');
+    const alerts = await it.superuser.query("SELECT count FROM alert WHERE reason = 'Equivocation'");
+    expect(alerts).toEqual([{ count: 1 }]);
   });
 
   test("move their watermark with a probe: their own only, forward only, never beyond the outbox", async () => {

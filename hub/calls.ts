@@ -1,7 +1,7 @@
 import type { ProgramKey } from "@heauth/core/keys";
-import { asError, type Labels, type Logger, type Metrics } from "@heauth/program";
+import type { Clock, Labels, Logger, Metrics } from "@heauth/program";
 import { type CallContext, CallError, type HubHandlers, type Metadata } from "@heauth/protocol";
-import type { Database } from "@heauth/store";
+import { type Database, LedgerStoreError, raiseLedgerAlert } from "@heauth/store";
 import { createAdmission } from "./admission.ts";
 import type { CallerResolver } from "./callers.ts";
 import { append, register, type Served, standing } from "./journal-intake.ts";
@@ -17,6 +17,7 @@ export interface CallsOptions {
   owners: JournalOwners;
   /** The store that events are read from; undefined before the first read. */
   store(): string | undefined;
+  clock: Clock;
   log: Logger;
   metrics: Metrics;
   limits: { lookUps: number; appends: number };
@@ -24,7 +25,7 @@ export interface CallsOptions {
 
 /** The hub's unary calls, for whoever a resolver finds calling. */
 export function createCalls(options: CallsOptions): (callers: CallerResolver) => Omit<HubHandlers, "sync"> {
-  const { database, hubKey, board, owners, store, log, metrics, limits } = options;
+  const { database, hubKey, board, owners, store, clock, log, metrics, limits } = options;
   const lookUps = createAdmission(limits.lookUps);
   const appends = createAdmission(limits.appends);
 
@@ -78,18 +79,19 @@ export function createCalls(options: CallsOptions): (callers: CallerResolver) =>
             append(database, owners, request, await callers.resolve(context.metadata)),
           );
         } catch (error) {
-          alarm(error, request);
+          await alarm(error, request);
           throw error;
         }
       }),
   });
 
-  /** Two stories under one number: nobody honest tells them. */
-  function alarm(error: unknown, { tenant, journal }: { tenant: string; journal: string }): void {
-    const refused = refusalOf(error);
-    if (!(refused instanceof CallError) || refused.code !== "ALREADY_EXISTS") return;
-    log.error({ tenant, journal, err: asError(error) }, "a journal equivocates");
+  /** Two stories under one number: nobody honest tells them. Its own transaction, because the one that met them is rolled back. */
+  async function alarm(error: unknown, { tenant, journal }: { tenant: string; journal: string }): Promise<void> {
+    if (!(error instanceof LedgerStoreError) || error.code !== "Equivocation") return;
+    log.error({ tenant, journal, err: error }, "a journal equivocates");
     metrics.counter("heauth_hub_segments_total", { outcome: "conflict" }).add();
+    const alert = { reason: "Equivocation", key: journal, finding: error.message, at: clock.wallMicros() } as const;
+    await database.tenantTransaction(tenant, (tx) => raiseLedgerAlert(tx, tenant, alert));
   }
 }
 

@@ -97,6 +97,7 @@ export function createHub({ database, programKey, doors, clock, log, metrics, li
     board,
     owners,
     store: () => reader.store,
+    clock,
     log,
     metrics,
     limits: { lookUps, appends },

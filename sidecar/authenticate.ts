@@ -54,6 +54,11 @@ export async function authenticate(headers: CredentialHeaders, parts: Authentica
   if (resolution.kind !== "Known") return refused(reasonOf[resolution.kind]);
 
   const { session, stale } = resolution;
+  if (remembered !== undefined && remembered.session !== session) {
+    // Verified by a session that has been replaced meanwhile: to be verified again.
+    sessions.tokens.forget(session.id);
+    return authenticate(headers, parts);
+  }
   let token = remembered?.token;
   if (token === undefined && parsed !== undefined) {
     const verification = verifyAccessToken(parsed.token, session.publicKey);

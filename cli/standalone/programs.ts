@@ -8,6 +8,9 @@ import type { StandaloneConfig } from "./config.ts";
 import type { DataFolder } from "./folder.ts";
 import { openKeys } from "./keys.ts";
 
+/** A database that hangs must not hold the hub longer than the shortest staleness that anybody would ask for. */
+const HUB_STATEMENT_TIMEOUT_MS = 3_000;
+
 export interface ProgramsOptions {
   readonly config: StandaloneConfig;
   readonly folder: DataFolder;
@@ -35,8 +38,8 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
   if (applied.length > 0) logs.log.info({ migrations: applied }, "schema brought up to date");
 
   const opened: Database[] = [];
-  const open = async (role: ProgramRole, applicationName: string) => {
-    const database = await openDatabase({ url: databaseUrl, role, applicationName });
+  const open = async (role: ProgramRole, applicationName: string, more: { statementTimeout?: number } = {}) => {
+    const database = await openDatabase({ url: databaseUrl, role, applicationName, ...more });
     opened.push(database);
     return database;
   };
@@ -66,7 +69,7 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
     metrics,
   });
   const hub = createHub({
-    database: await open("heauth_hub", "heauth hub"),
+    database: await open("heauth_hub", "heauth hub", { statementTimeout: HUB_STATEMENT_TIMEOUT_MS }),
     programKey: hubKey,
     doors,
     clock,
