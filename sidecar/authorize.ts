@@ -127,7 +127,6 @@ const noPolicy: Decision = {
   stale: false,
   setHeaders: {},
   removeHeaders: [],
-  forwardCredential: false,
   retryAfter: 2,
 };
 

@@ -87,10 +87,12 @@ describe("what the app gets to see", () => {
   test("the token only where the policy forwards it, and never one that is good for identity", () => {
     const policy = prepareExample({ upstream: { forwardCredentials: true } }, { limits: { forwardCredentials: true } });
     const forApp = verified({ token: { aud: ["shop"] } });
-    expect(decide(get("/patients/1"), forApp, policy).forwardCredential).toBe(true);
-    expect(decide(get("/patients/1"), verified(), policy).forwardCredential).toBe(false);
-    expect(decide(get("/healthz"), forApp, policy).forwardCredential).toBe(false);
-    expect(decide(get("/patients/1"), forApp).forwardCredential).toBe(false);
+    const inCookie = verified({ token: { aud: ["shop"] }, source: "Cookie" });
+    expect(decide(get("/patients/1"), forApp, policy).forwardCredential).toBe("AuthorizationHeader");
+    expect(decide(get("/patients/1"), inCookie, policy).forwardCredential).toBe("Cookie");
+    expect(decide(get("/patients/1"), verified(), policy)).not.toHaveProperty("forwardCredential");
+    expect(decide(get("/healthz"), forApp, policy)).not.toHaveProperty("forwardCredential");
+    expect(decide(get("/patients/1"), forApp)).not.toHaveProperty("forwardCredential");
   });
 });
 
@@ -130,13 +132,14 @@ describe("records and answers", () => {
   });
 
   test("refuse names the rule and nothing of the session", () => {
-    expect(example.refuse(example.route(post("/patients")), "Overloaded")).toMatchObject({
+    const refused = example.refuse(example.route(post("/patients")), "Overloaded");
+    expect(refused).toMatchObject({
       effect: "Deny",
       verdict: "Deny",
       rule: "write-patient",
       action: "patient.write",
       setHeaders: {},
-      forwardCredential: false,
     });
+    expect(refused).not.toHaveProperty("forwardCredential");
   });
 });

@@ -27,7 +27,7 @@ export function decide(parts: Parts, input: DecisionInput): Decision {
     record: reason !== undefined || !isPublic || policy.audit.recordPublicRequests,
     stale: input.evidence.kind === "Verified" && !isPublic && isStale(policy, input.evidence.session),
     ...(session === undefined ? upstream.anonymous : upstream.of(session.session)),
-    forwardCredential: session !== undefined && upstream.forwards(session.token),
+    ...(session !== undefined && upstream.forwards(session.token) ? { forwardCredential: session.source } : {}),
     ...(rule?.maxRequestDurationMs === undefined ? {} : { maxRequestDurationMs: rule.maxRequestDurationMs }),
   };
 }
@@ -45,7 +45,6 @@ export function refuse({ policy, upstream }: Parts, { rule }: Route, reason: Rea
     record: true,
     stale: false,
     ...upstream.anonymous,
-    forwardCredential: false,
     ...(reasons[reason].status === 503 ? { retryAfter: seconds(policy.responses.retryAfterMs) } : {}),
   };
 }

@@ -1,4 +1,4 @@
-import type { CompiledPolicy, CompiledRule, Durability } from "./compiled.ts";
+import type { CompiledPolicy, CompiledRule, CredentialSource, Durability } from "./compiled.ts";
 import type { Evidence, RequestFacts } from "./evidence.ts";
 import type { NormalisedTarget } from "./path.ts";
 import type { ReasonName } from "./reasons.ts";
@@ -35,8 +35,11 @@ export interface Decision {
   readonly setHeaders: Readonly<Record<string, string>>;
   /** To remove from the request to the app. */
   readonly removeHeaders: readonly string[];
-  /** Whether the access token goes to the app; where false it is removed, wherever it came in. A refresh token never goes. */
-  readonly forwardCredential: boolean;
+  /**
+   * Where the access token that goes to the app came in; whatever else could be taken for one is removed, because nobody has
+   * verified it, and all of it where this is absent. A refresh token never goes.
+   */
+  readonly forwardCredential?: CredentialSource;
   /** Answer 302 to this path of the same origin instead of the 401. */
   readonly redirectTo?: string;
   /** For 503, whole seconds. */

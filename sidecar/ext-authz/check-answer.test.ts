@@ -32,8 +32,18 @@ describe("an allowed request", () => {
   });
 
   test("keeps its credential where the policy forwards it", async () => {
-    decision = { ...allowed, forwardCredential: true };
+    decision = { ...allowed, forwardCredential: "AuthorizationHeader" };
     expect(await removed(["authorization", "Bearer t", "cookie", "a=b"])).toEqual([]);
+  });
+
+  test("keeps nothing that could pass for the verified credential", async () => {
+    const sent = ["authorization", "Bearer t", "cookie", `a=b; ${ACCESS_COOKIE}=u`];
+    decision = { ...allowed, forwardCredential: "AuthorizationHeader" };
+    expect(await removed(sent)).toEqual([]);
+    expect((await asked.ask({ headers: sent })).headers["cookie"]).toBe("a=b");
+    decision = { ...allowed, forwardCredential: "Cookie" };
+    expect(await removed(sent)).toEqual(["authorization"]);
+    expect((await asked.ask({ headers: sent })).headers["cookie"]).toBeUndefined();
   });
 
   test.each<[sent: string, on: string | undefined, forwarded: string | undefined]>([
@@ -48,7 +58,7 @@ describe("an allowed request", () => {
     decision = allowed;
     expect(await cookie()).toBe(on);
     expect(await removed(["cookie", sent])).not.toContain("cookie");
-    decision = { ...allowed, forwardCredential: true };
+    decision = { ...allowed, forwardCredential: "Cookie" };
     expect(await cookie()).toBe(forwarded);
   });
 
@@ -60,8 +70,8 @@ describe("an allowed request", () => {
   });
 
   test("never takes a refresh token along, forwarded or not", async () => {
-    decision = { ...allowed, forwardCredential: true };
-    expect(await removed(["cookie", `${REFRESH_COOKIE}=t`])).toEqual(["cookie"]);
+    decision = { ...allowed, forwardCredential: "Cookie" };
+    expect(await removed(["cookie", `${REFRESH_COOKIE}=t`])).toEqual(["authorization", "cookie"]);
   });
 
   test.each([
@@ -146,11 +156,11 @@ describe("a denied request", () => {
   test("of a browser is sent to log in", async () => {
     decision = denied({ status: 401, reason: "NoCredential", redirectTo: "/auth/login" });
     const { status, headers, body } = await asked.ask();
-    expect({ status, location: headers.location, cache: headers["cache-control"], body }).toEqual({
-      status: 302,
+    expect({ status, body }).toEqual({ status: 302, body: "" });
+    expect(headers).toMatchObject({
       location: "/auth/login",
-      cache: "no-store",
-      body: "",
+      "cache-control": "no-store",
+      "x-heauth-record": record,
     });
   });
 });

@@ -21,9 +21,10 @@ function sendAllowed(response: ServerResponse, { credentials }: CheckRequest, { 
   const { maxRequestDurationMs } = decision;
   if (maxRequestDurationMs !== undefined) headers["grpc-timeout"] = grpcTimeout(maxRequestDurationMs);
   const remove = [...decision.removeHeaders];
-  if (!decision.forwardCredential) remove.push("authorization");
+  if (decision.forwardCredential !== "AuthorizationHeader") remove.push("authorization");
   const cookies = credentials.cookie.join("; ");
-  const kept = withoutCookies(cookies, decision.forwardCredential ? [REFRESH_COOKIE] : [ACCESS_COOKIE, REFRESH_COOKIE]);
+  const secret = decision.forwardCredential === "Cookie" ? [REFRESH_COOKIE] : [ACCESS_COOKIE, REFRESH_COOKIE];
+  const kept = withoutCookies(cookies, secret);
   if (kept === "") remove.push("cookie");
   else if (kept !== cookies) headers["cookie"] = kept;
   if (remove.length > 0) headers["x-envoy-auth-headers-to-remove"] = remove.join(",");
@@ -40,8 +41,9 @@ function grpcTimeout(ms: number): string {
 
 function sendDenied(response: ServerResponse, { decision, record }: CheckAnswer): void {
   const { status, reason: name = "NoRule" } = decision;
+  const always = { "cache-control": "no-store", ...(record === undefined ? {} : { "x-heauth-record": record }) };
   if (decision.redirectTo !== undefined) {
-    response.writeHead(302, { location: decision.redirectTo, "cache-control": "no-store" }).end();
+    response.writeHead(302, { ...always, location: decision.redirectTo }).end();
     return;
   }
   const { code, detail } = reasons[name];
@@ -54,11 +56,10 @@ function sendDenied(response: ServerResponse, { decision, record }: CheckAnswer)
   });
   response
     .writeHead(status === 503 ? UNAVAILABLE : status, {
+      ...always,
       "content-type": problemContentType,
-      "cache-control": "no-store",
       ...(status === 401 ? { "www-authenticate": 'Bearer realm="heauth"' } : {}),
       ...(decision.retryAfter === undefined ? {} : { "retry-after": String(decision.retryAfter) }),
-      ...(record === undefined ? {} : { "x-heauth-record": record }),
     })
     .end(`${JSON.stringify(body)}\n`);
 }

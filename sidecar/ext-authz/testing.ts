@@ -65,7 +65,6 @@ export const allowed: Decision = {
   stale: false,
   setHeaders: {},
   removeHeaders: [],
-  forwardCredential: false,
 };
 
 export const denied = ({
