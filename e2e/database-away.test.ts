@@ -1,0 +1,225 @@
+// What a PostgreSQL that is away costs, and what it does not: promises 1 and 2 under load, with a patient and an impatient policy.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { EmbeddedPostgres } from "@heauth/store/embedded";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { freePort } from "../cli/standalone/free-port.ts";
+import { runHeauth } from "../examples/clinic/tour/standalone.ts";
+import { eventually } from "./faults/eventually.ts";
+import { ask, type Load, type Outcome, startLoad, tally } from "./faults/load.ts";
+import { startedBy } from "./faults/processes.ts";
+import { audit, query } from "./faults/records.ts";
+import type { Account } from "./standalone/people.ts";
+import { type Rig, startRig } from "./standalone/rig.ts";
+
+const PATIENT = "clinic/patient"; // maxStaleness 30s
+const IMPATIENT = "clinic/impatient"; // maxStaleness 5s
+const IMPATIENT_MS = 5_000;
+/** The horizon lags behind by a read of the outbox and a probe; on two busy cores by this at most. */
+const LAG_MS = 1_500;
+const SESSIONS = 8;
+/** The promise: all is well again so soon after its return. */
+const BACK_WITHIN_MS = 5_000;
+
+let folder: string;
+let postgres: EmbeddedPostgres;
+let database: string;
+let rig: Rig;
+let nurse: Account;
+const loads: Load[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "heauth-own-pg-"));
+  const port = await freePort();
+  postgres = new EmbeddedPostgres({
+    dataDir: join(folder, "postgres"),
+    passwordFile: join(folder, "password"),
+    settings: { listen_addresses: "127.0.0.1", port: String(port) },
+  });
+  await postgres.start();
+  const [, password = ""] = /:([^:@]+)@/.exec(postgres.url()) ?? [];
+  const url = (name: string) => `postgresql://heauth:${password}@127.0.0.1:${port}/${name}`;
+  await query(url("postgres"), "CREATE DATABASE heauth");
+  database = url("heauth");
+  const policy = (maxStaleness: string) => ({ authentication: { audiences: ["clinic"], maxStaleness } });
+  rig = await startRig({
+    policies: { [PATIENT]: policy("30s"), [IMPATIENT]: policy("5s") },
+    flags: ["--database", database],
+  });
+  nurse = await rig.people.create({ login: "joy" });
+}, 60_000);
+afterAll(async () => {
+  for (const load of loads) await load.stop();
+  await rig?.stop();
+  await postgres?.stop();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** What came of an outage. */
+interface Course {
+  readonly patient: readonly Outcome[];
+  readonly impatient: readonly Outcome[];
+  /** When it was away for certain, and when it was there again, by `performance.now()`. */
+  readonly downAt: number;
+  readonly upAt: number;
+}
+
+/** Known sessions ask both apps all the time, while the database goes away, `meanwhile` happens, and it comes back. */
+async function outage(
+  { away, back }: { away(): Promise<void>; back(): Promise<void> },
+  ms: number,
+  meanwhile: (unknown: string) => Promise<unknown>,
+): Promise<Course> {
+  const tokens: string[] = [];
+  for (let count = 0; count < SESSIONS; count++) tokens.push((await rig.people.logIn(nurse)).accessToken);
+  const { accessToken: unknown } = await rig.people.logIn(nurse);
+  const [patient, impatient] = [PATIENT, IMPATIENT].map((policy) => begin(rig.app(policy), tokens)) as [Load, Load];
+  await pause(1_500);
+
+  await away();
+  const downAt = performance.now();
+  try {
+    await meanwhile(unknown);
+    await pause(downAt + ms - performance.now());
+  } finally {
+    await back();
+  }
+  const upAt = performance.now();
+  try {
+    await expectWell(upAt);
+    await pause(500);
+  } finally {
+    await Promise.all([patient.stop(), impatient.stop()]);
+  }
+  return { patient: patient.outcomes, impatient: impatient.outcomes, downAt, upAt };
+}
+
+function begin(url: string, tokens: readonly string[]): Load {
+  let count = 0;
+  const next = () => ({ path: `/patients/${++count}`, token: tokens[count % tokens.length] ?? "" });
+  const load = startLoad({ url, connections: SESSIONS, restMs: 20, next });
+  loads.push(load);
+  return load;
+}
+
+/** Logins work, both apps let the new session in, and its logout counts on both. */
+async function expectWell(upAt: number): Promise<void> {
+  const apps = [rig.app(PATIENT), rig.app(IMPATIENT)];
+  const statuses = (token: string) =>
+    Promise.all(apps.map(async (url) => (await ask(undefined, url, { path: "/patients/0", token })).status));
+  const { accessToken } = await eventually(
+    () => rig.people.logIn(nurse),
+    () => true,
+  );
+  const logins = performance.now() - upAt;
+  expect(
+    await eventually(
+      () => statuses(accessToken),
+      ([a, b]) => a === 200 && b === 200,
+    ),
+  ).toEqual([200, 200]);
+  const allowed = performance.now() - upAt;
+  expect(await identity("/auth/logout", { token: accessToken })).toMatchObject({ status: 200 });
+  expect(
+    await eventually(
+      () => statuses(accessToken),
+      ([a, b]) => a === 401 && b === 401,
+    ),
+  ).toEqual([401, 401]);
+  const enforced = performance.now() - upAt;
+  console.log(
+    `after its return: logins ${Math.round(logins)} ms, both apps ${Math.round(allowed)} ms, a logout ${Math.round(enforced)} ms`,
+  );
+  expect(enforced).toBeLessThan(BACK_WITHIN_MS);
+}
+
+async function identity(
+  path: string,
+  json?: unknown,
+): Promise<{ status: number; code: string; retryAfter: string | null }> {
+  const body = json === undefined ? {} : { method: "POST", body: JSON.stringify(json) };
+  const response = await fetch(`${rig.identity()}${path}`, {
+    headers: { "content-type": "application/json" },
+    ...body,
+  });
+  const { code = "" } = (await response.json()) as { code?: string };
+  return { status: response.status, code, retryAfter: response.headers.get("retry-after") };
+}
+
+function expectCourse({ patient, impatient, downAt, upAt }: Course): void {
+  const others = (outcomes: readonly Outcome[], ...statuses: number[]) =>
+    outcomes.filter(({ status }) => !statuses.includes(status)).slice(0, 5);
+  console.log(`patient ${JSON.stringify(tally(patient))}, impatient ${JSON.stringify(tally(impatient))}`);
+  // Nobody who is patient loses a request; nobody at all is told that his session is bad.
+  expect(others(patient, 200)).toEqual([]);
+  expect(others(impatient, 200, 503)).toEqual([]);
+  const before = impatient.filter(({ answeredAt }) => answeredAt < downAt + IMPATIENT_MS - LAG_MS);
+  expect(others(before, 200)).toEqual([]);
+  const beyond = impatient.filter(({ sentAt, answeredAt }) => sentAt > downAt + IMPATIENT_MS && answeredAt < upAt);
+  expect(beyond.length).toBeGreaterThan(0);
+  expect(others(beyond, 503)).toEqual([]);
+  const refused = impatient.filter(({ status }) => status === 503);
+  expect(refused.filter(({ code, retryAfter }) => code !== "Unavailable" || !(Number(retryAfter) > 0))).toEqual([]);
+  const after = [...impatient].filter(({ sentAt }) => sentAt > upAt + BACK_WITHIN_MS);
+  expect(others(after, 200)).toEqual([]);
+}
+
+async function expectAllOnRecord({ patient, impatient }: Course): Promise<void> {
+  const { records, lost, doubled } = await audit(database, [...patient, ...impatient]);
+  expect(lost.slice(0, 5)).toEqual([]);
+  expect(doubled.slice(0, 5)).toEqual([]);
+  const stale = [patient, impatient].map((outcomes) => outcomes.filter(({ id }) => records.get(id)?.stale).length);
+  console.log(`${patient.length + impatient.length} requests, all on record; stale: ${stale}`);
+  expect(Math.min(...stale)).toBeGreaterThan(0);
+  const { code, output } = await runHeauth(["ledger", "verify", "--tenant", "acme", "--data", rig.data]);
+  expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/^intact/) });
+}
+
+test("stopped for 20 s: known sessions go on within maxStaleness, the rest is told to wait, nothing is lost", async () => {
+  const course = await outage(
+    { away: () => postgres.stop(), back: () => postgres.start() },
+    20_000,
+    async (unknown) => {
+      await pause(1_000);
+      for (const url of [rig.app(PATIENT), rig.app(IMPATIENT)]) {
+        expect(await ask(undefined, url, { path: "/patients/0", token: unknown })).toMatchObject({
+          status: 503,
+          code: "Unavailable",
+        });
+        expect(await ask(undefined, url, { path: "/patients/0" })).toMatchObject({ status: 401 });
+      }
+      const away = { status: 503, code: "StoreUnavailable" };
+      expect(await identity("/auth", { ...nurse })).toMatchObject(away);
+      expect(await identity("/auth", { ...nurse, password: "not the password" })).toMatchObject(away);
+      expect(await identity("/auth/logout", { token: unknown })).toMatchObject(away);
+      expect(await identity("/readyz")).toMatchObject({ status: 503 });
+      expect(await identity("/healthz")).toMatchObject({ status: 200 });
+    },
+  );
+  expectCourse(course);
+  await expectAllOnRecord(course);
+}, 90_000);
+
+test("hung for 8 s: the same, though every statement hangs with it", async () => {
+  const server = postgres.pid ?? 0;
+  const signal = async (name: "SIGSTOP" | "SIGCONT") => {
+    process.kill(server, name);
+    for (const { pid } of startedBy(server)) process.kill(pid, name);
+  };
+  const logins: ReturnType<typeof identity>[] = [];
+  const course = await outage(
+    { away: () => signal("SIGSTOP"), back: () => signal("SIGCONT") },
+    8_000,
+    async (unknown) => {
+      const url = rig.app(PATIENT);
+      expect(await ask(undefined, url, { path: "/patients/0", token: unknown })).toMatchObject({ status: 503 });
+      logins.push(identity("/auth", { ...nurse }));
+    },
+  );
+  expectCourse(course);
+  // It may have waited for the whole of it, or been told that it takes too long.
+  for (const login of logins) expect([200, 503]).toContain((await login).status);
+  await expectAllOnRecord(course);
+}, 60_000);
