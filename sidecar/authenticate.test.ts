@@ -1,9 +1,10 @@
+import { generateKeyPairSync } from "node:crypto";
 import type { Evidence } from "@heauth/core/policy";
 import { ACCESS_COOKIE, newTagKey } from "@heauth/core/tokens";
 import { uuidv7 } from "@heauth/program";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import { type Authentication, authenticate } from "./authenticate.ts";
-import type { SessionCache } from "./sessions/index.ts";
+import type { KnownSession, SessionCache } from "./sessions/index.ts";
 import { bearer, Requests } from "./testing/requests.ts";
 
 let it: Requests;
@@ -17,6 +18,24 @@ beforeEach(() => {
   verifications = 0;
 });
 
+const { publicKey: foreignKey } = generateKeyPairSync("ed25519");
+const wrapped = new WeakMap<KnownSession, KnownSession>();
+
+/** The session, counting how often its key is asked for; the same for the same. */
+function counted(known: KnownSession): KnownSession {
+  const before = wrapped.get(known);
+  if (before !== undefined) return before;
+  const counting = {
+    ...known,
+    get publicKey() {
+      verifications += 1;
+      return known.publicKey;
+    },
+  };
+  wrapped.set(known, counting);
+  return counting;
+}
+
 /** Of headers; counts how often a session's key is asked for, which is what a verification needs. */
 function authenticated(headers: { authorization: string[]; cookie: string[] }): Promise<Authentication> {
   const counting: SessionCache = {
@@ -24,15 +43,7 @@ function authenticated(headers: { authorization: string[]; cookie: string[] }): 
     async resolve(...asked) {
       const resolution = await it.cache.resolve(...asked);
       if (resolution.kind !== "Known") return resolution;
-      const { session: known } = resolution;
-      const counted = {
-        ...known,
-        get publicKey() {
-          verifications += 1;
-          return known.publicKey;
-        },
-      };
-      return { ...resolution, session: counted };
+      return { ...resolution, session: counted(resolution.session) };
     },
   };
   return authenticate(headers, { policy: it.policy(), tagKeys: [newTagKey(), it.tagKey], sessions: counting });
@@ -53,6 +64,20 @@ describe("a token that was verified", () => {
     expect(verifications).toBe(1);
     expect(await ofBearer(token)).toBe("Verified");
     expect(verifications).toBe(1);
+  });
+
+  test("counts for the session that verified it, and for no other of the same id", async () => {
+    const forged = it.token(session).replace(/.{8}$/, "AAAAAAAA");
+    const other: KnownSession = {
+      id: session,
+      tenant: it.hub.tenant,
+      kind: "User",
+      user: uuidv7(),
+      publicKey: foreignKey,
+    };
+    const token = { iss: "", tenant: it.hub.tenant, aud: [], nbf: 0, exp: 0 };
+    it.cache.tokens.remember(forged, { session: other, token });
+    expect(await ofBearer(forged)).toBe("BadSignature");
   });
 
   test("is another one with any other character", async () => {
