@@ -211,6 +211,36 @@ describe("without a record", () => {
   });
 });
 
+describe("while its record is written", () => {
+  /** A request that is decided, then waits for its record while `meanwhile` happens. */
+  async function askSlowly(meanwhile: (session: string) => void, mode: "Enforce" | "Shadow" = "Enforce") {
+    const session = it.hub.open();
+    const slow: RecordSink = {
+      async write() {
+        meanwhile(session);
+        return { id: "a/1" };
+      },
+    };
+    const authorize = it.authorize(slow, { spec: { mode, authentication: { maxStaleness: "5s" } } });
+    return authorize(get("/orders", { credentials: bearer(it.token(session)) }));
+  }
+  const unavailable = { decision: { effect: "Deny", status: 503, reason: "StoreUnavailable" }, record: "a/1" };
+
+  test("a session that is closed lets its request through no more", async () => {
+    expect(await askSlowly((session) => it.close(session))).toMatchObject(unavailable);
+  });
+
+  test("a session's state that grows older than maxStaleness neither", async () => {
+    expect(await askSlowly(() => it.clock.pass(5_001))).toMatchObject(unavailable);
+    expect(await askSlowly(() => it.clock.pass(4_999))).toMatchObject({ decision: { effect: "Allow" } });
+  });
+
+  test("nothing of that counts in Shadow mode", async () => {
+    const answer = await askSlowly((session) => it.close(session), "Shadow");
+    expect(answer).toMatchObject({ decision: { effect: "Allow", wouldDeny: false } });
+  });
+});
+
 test("a record waits as long as its rule says", async () => {
   const asked: string[] = [];
   const sink: RecordSink = {

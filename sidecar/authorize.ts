@@ -72,7 +72,13 @@ export function createAuthorize({ inForce, sessions, clock, metrics }: Authorize
       try {
         const record = recordOf(request, route, decision, authentication);
         const { id } = await journal.write(record, decision.durability);
-        if (decision.effect === "Allow" && session !== undefined) sessions.used(session);
+        if (decision.effect === "Deny" || session === undefined) return { decision, record: id };
+        // The record took its time: the bound on staleness is for the moment at which the request is let through.
+        const { mode, authentication: bounds } = policy.policy;
+        if (mode === "Enforce" && !sessions.isOpen(session, bounds.maxStalenessMs)) {
+          return { decision: policy.refuse(route, "StoreUnavailable"), record: id };
+        }
+        sessions.used(session);
         return { decision, record: id };
       } catch (error) {
         return { decision: policy.refuse(route, refusalOf(error)) };

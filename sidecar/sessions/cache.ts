@@ -29,6 +29,8 @@ export interface SessionCacheOptions {
 export interface SessionCache {
   /** What is known of the session, read again through the hub where the bounds ask for it. Never throws. */
   resolve(tenant: string, session: string, bounds: Bounds): Promise<Resolution>;
+  /** Whether the session was open no longer ago than that, as far as is known by now. */
+  isOpen(session: KnownSession, maxStalenessMs: number): boolean;
   /** A request of the session was let through: it is not idle. */
   used(session: KnownSession): void;
   readonly tokens: VerifiedTokens;
@@ -114,6 +116,10 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
       const waitMs = entry === undefined ? lookUpWaitMs : refreshWaitMs;
       const answered = await succeedsWithin(waitMs, flights.read(tenant, session));
       return afterwards(tenant, session, bounds, answered);
+    },
+    isOpen({ tenant, id }, maxStalenessMs) {
+      const state = entries.get(tenant, id)?.state;
+      return state?.status === "Open" && ageMs(clock, state) <= maxStalenessMs;
     },
     used({ tenant, id }) {
       const entry = entries.get(tenant, id);
