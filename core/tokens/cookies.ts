@@ -22,11 +22,15 @@ export function cookieValues(headers: readonly string[], name: string): string[]
   return values;
 }
 
-/** A `Cookie` header without the cookies of these names; what stays is as it was sent, byte for byte. Empty when none is left. */
+/**
+ * A `Cookie` header without the cookies of these names; what stays is as it was sent, byte for byte. Empty when none is left.
+ * Also what stands after a comma is taken out: Envoy joins several headers with commas when it asks, and passes them on apart. (Read as a
+ * credential it is not: a comma may be part of a cookie that somebody else has set.)
+ */
 export function withoutCookies(header: string, names: readonly string[]): string {
-  const pairs = header.split(";");
-  const kept = pairs.filter((pair) => !names.includes(nameOf(pair) ?? ""));
-  return kept.length === pairs.length ? header : trimmed(kept.join(";"));
+  const pieces = header.split(/(?=[;,])/);
+  const kept = pieces.filter((piece) => !names.includes(nameOf(piece.replace(/^[;,]/, "")) ?? ""));
+  return kept.length === pieces.length ? header : trimmed(kept.join("").replace(/^[;,]/, ""));
 }
 
 /** Undefined for a pair without `=`, which names nothing. */

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { cookieValues, setCookie } from "./cookies.ts";
+import { cookieValues, setCookie, withoutCookies } from "./cookies.ts";
 import { readCredential } from "./credential.ts";
 
 const both = ["AuthorizationHeader", "Cookie"] as const;
@@ -69,4 +69,18 @@ test("a cookie is bound to the host, and out of scripts' reach", () => {
   expect(setCookie("__Host-x", "v", 60)).toBe("__Host-x=v; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax");
   expect(cookieValues(["a=1; a=2; b=3=4"], "a")).toEqual(["1", "2"]);
   expect(cookieValues(["a=1; b=3=4"], "b")).toEqual(["3=4"]);
+});
+
+test.each([
+  ["a=1; b=2", "a=1; b=2"],
+  ["H=t", ""],
+  ["a=1; H=t; b=2", "a=1; b=2"],
+  ["H=t; a=1", "a=1"],
+  ["a=1;H=t ; R=u", "a=1"],
+  ["a=1,H=t,R=u,b=2", "a=1,b=2"],
+  ["H=t, a=1", "a=1"],
+  ['a="1, 2"; xH=t', 'a="1, 2"; xH=t'],
+  ["", ""],
+])("of the cookies %j the app gets %j", (sent, kept) => {
+  expect(withoutCookies(sent, ["H", "R"])).toBe(kept);
 });
