@@ -7,8 +7,6 @@ import { send } from "./pid-file.ts";
 export interface ChildCommand {
   command: string;
   args: string[];
-  /** The whole environment of the child; ours unless given. */
-  environment?: NodeJS.ProcessEnv;
   folder?: string;
   /** The user and group to run as; ours unless given. */
   uid?: number;
@@ -46,7 +44,7 @@ export async function startRun(
   const spawned = spawn(command, args, {
     detached: true,
     stdio: ["ignore", "pipe", child.stderr === "inherit" ? "inherit" : "pipe", "pipe"],
-    env: child.environment ?? process.env,
+    env: passedOn(process.env),
     ...(child.folder === undefined ? {} : { cwd: child.folder }),
     ...(child.uid === undefined ? {} : { uid: child.uid }),
     ...(child.gid === undefined ? {} : { gid: child.gid }),
@@ -71,6 +69,13 @@ export async function startRun(
     signal: (signal) => void send(pid, signal),
     kill: () => void send(-pid, "SIGKILL"),
   };
+}
+
+/** What a child gets of our environment: no settings of ours, which may hold a database's password. */
+function passedOn(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => /^(PATH|HOME|TMPDIR|TZ|LANG|LC_[A-Z]+|NODE_[A-Z_]+)$/.test(name)),
+  );
 }
 
 async function spawnedPid(spawned: ChildProcess, command: string): Promise<number> {

@@ -142,3 +142,15 @@ test("can be started again after a stop, and ends what an earlier run had left",
   await child.start();
   expect(child.pid()).toBeDefined();
 });
+
+test("gets nothing of our environment that might be a secret", async () => {
+  process.env["HEAUTH_DATABASE"] = "postgresql://heauth:hidden@db/heauth";
+  try {
+    await shell(`env >${folder}/env; echo ready; ${LOOP}`).start();
+  } finally {
+    delete process.env["HEAUTH_DATABASE"];
+  }
+  const given = readFileSync(join(folder, "env"), "utf8");
+  expect(given).toContain(`PATH=${process.env["PATH"]}`);
+  expect(given).not.toContain("HEAUTH_");
+});
