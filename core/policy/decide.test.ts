@@ -142,6 +142,16 @@ describe("rules", () => {
     expect(decide(get("/a!/xy"), verified(), policy).rule).toBe("all");
   });
 
+  test("a parameter is no way around a rule, nor into one", () => {
+    const around = ["/patients;x", "/patients;x/1", "/patients%3bx/1", "/;/patients", "/x;/../patients;y"];
+    const into = ["/healthz;x", "/healthz;"];
+    for (const target of [...around, ...into]) {
+      expect([target, decide(get(target), verified()).reason]).toEqual([target, "AmbiguousPath"]);
+    }
+    expect(decide(get("/patients/1;lat=50;lon=8/x;y"), verified()).rule).toBe("read-patient");
+    expect(decide(get("/nowhere;x"), verified()).reason).toBe("NoRule");
+  });
+
   test("a prefix with a slash at its end is for the path without it too", () => {
     const policy = prepareExample({ rules: [{ name: "r", match: [{ path: { value: "/a/" } }], access: "Public" }] });
     expect(["/a", "/a/", "/a/b", "/ab"].map((target) => policy.route(get(target)).rule?.name)).toEqual([

@@ -9,6 +9,11 @@ import { normaliseTarget } from "./path.ts";
 import { type ReadCompiled, readCompiled } from "./read-compiled.ts";
 import { prepareUpstream } from "./upstream.ts";
 
+interface PreparedRule {
+  readonly rule: CompiledRule;
+  readonly matches: Matcher;
+}
+
 export type Prepared = { readonly ok: true; readonly prepared: PreparedPolicy } | Exclude<ReadCompiled, { ok: true }>;
 
 /**
@@ -43,9 +48,22 @@ export function preparePolicy(bytes: Uint8Array, digest: string): Prepared {
   };
 }
 
-function route(rules: readonly { rule: CompiledRule; matches: Matcher }[], request: RequestFacts): Route {
+function route(rules: readonly PreparedRule[], request: RequestFacts): Route {
   const target = normaliseTarget(request.target);
-  if (target === undefined) return { target, rule: undefined, needsCredential: false };
-  const rule = rules.find(({ matches }) => matches(request.method, target.decoded))?.rule;
+  if (target === undefined) return ambiguous;
+  const rule = firstMatch(rules, request.method, target.decoded);
+  // An app may drop parameters (RFC 3986, section 3.3), and then sees another path: no rule is to be dodged by `/patients;x`.
+  const bare = withoutParameters(target.decoded);
+  if (bare !== target.decoded && firstMatch(rules, request.method, bare) !== rule) return ambiguous;
   return { target, rule, needsCredential: rule?.access !== "Public" };
+}
+
+const ambiguous: Route = { target: undefined, rule: undefined, needsCredential: false };
+
+function firstMatch(rules: readonly PreparedRule[], method: string, path: string): CompiledRule | undefined {
+  return rules.find(({ matches }) => matches(method, path))?.rule;
+}
+
+function withoutParameters(path: string): string {
+  return path.includes(";") ? path.replace(/;[^/]*/g, "").replace(/\/{2,}/g, "/") : path;
 }
