@@ -3,6 +3,7 @@ import {
   newServerSecretsFile,
   parseProgramKeyFile,
   parseServerSecretsFile,
+  type ServerSecrets,
 } from "@heauth/core/keys";
 import type { LedgerRecord, PrivatePart } from "@heauth/core/ledger";
 import { defaultTenantSettings, type TenantSettings } from "@heauth/core/resources";
@@ -60,6 +61,7 @@ export interface Tokens {
 
 export interface TestOptions {
   readonly clock?: Clock;
+  readonly serverSecrets?: ServerSecrets;
   /** Identity's way to the database, where it is not the straight one. */
   readonly through?: (url: string) => Promise<string>;
 }
@@ -75,6 +77,7 @@ const defaults: IdentityConfig = {
 
 export async function testIdentity({
   clock = systemClock,
+  serverSecrets = parseServerSecretsFile(newServerSecretsFile()),
   through,
   ...config
 }: Partial<IdentityConfig> & TestOptions = {}): Promise<TestIdentity> {
@@ -88,7 +91,7 @@ export async function testIdentity({
     database,
     ledgerWriter: new LedgerWriter({ program: "identity", programKey }),
     programKey,
-    serverSecrets: parseServerSecretsFile(newServerSecretsFile()),
+    serverSecrets,
     clock,
     log: createLogs({ program: "identity", level: "trace", destination: { write: (line) => void lines.push(line) } })
       .log,
