@@ -258,9 +258,9 @@ test("the jobs run: what was written is sealed, anchored, and verifies; an expir
   const { tenantId = "" } = (await status.until(ACME, { type: "Ready", status: "True" })) ?? {};
   const identity = await store.database("heauth_identity");
   const writer = new LedgerWriter({ program: "identity", programKey: keys.identity });
-  const session = await insertSession(store.superuser, keys, tenantId);
+  const openedAt = (Date.now() - 13 * 3600 * 1000) * 1000;
+  const session = await insertSession(store.superuser, keys, tenantId, { openedAt });
   await identity.tenantTransaction(tenantId, (tx) => writer.append(tx, tenantId, [openingOf(session)]));
-  await store.superuser.query("UPDATE session SET expires_at = now() - interval '1 s' WHERE id = $1", [session.id]);
 
   const sealed = async () =>
     (await store.superuser.query("SELECT FROM log_entry WHERE kind = 'block'")).length === 1 &&

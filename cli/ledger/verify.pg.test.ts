@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  buildBlockHeader,
   type FindingClass,
   Frontier,
   formatPinnedKeys,
@@ -13,6 +14,7 @@ import {
   unpackRecords,
   type Verdict,
 } from "@heauth/core/ledger";
+import { uuidv7 } from "@heauth/program";
 import { type Database, insertSegments, type Tx } from "@heauth/store";
 import { decision, type TestDatabase, TestJournal, testDatabase, testKeys } from "@heauth/store/testing";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -99,6 +101,14 @@ const rewrite = (change: (records: Buffer[]) => Buffer[]) => async (tx: Tx) => {
   ]);
 };
 const sidecar = (number: number) => () => ({ journal: history.journal, number });
+
+/** A sidecar's journal with a segment, taken in and not sealed yet. */
+async function shipOne(tx: Tx): Promise<TestJournal> {
+  const journal = new TestJournal(history.tenantId, keys.hub, { pod: "shop/web-7" });
+  await journal.register(tx, keys.hub);
+  await insertSegments(tx, history.tenantId, journal.id, [journal.seal(decision(history.openSession))]);
+  return journal;
+}
 
 describe.each<Case>([
   [
@@ -219,6 +229,119 @@ describe.each<Case>([
     (tx) => tx.query(`UPDATE session SET ${flip("statement", 20)} WHERE id = $1`, [history.openSession]),
     "StatementAltered",
     () => ({ session: history.openSession }),
+  ],
+  [
+    "what readers see of a block: its reason",
+    sql("UPDATE closed_block SET reason = 'Evicted' WHERE tenant_id = $1"),
+    "BlockAltered",
+    () => ({ block: 0 }),
+  ],
+  [
+    "what readers see of a block: how much was done",
+    sql("UPDATE closed_block SET actions = actions - 1 WHERE tenant_id = $1"),
+    "BlockAltered",
+    () => ({ block: 0 }),
+  ],
+  [
+    "whose session it was",
+    (tx) => tx.query("UPDATE session SET user_id = gen_random_uuid() WHERE id = $1", [history.closedSession]),
+    "StatementAltered",
+    () => ({ session: history.closedSession }),
+  ],
+  [
+    "which pod a journal is of",
+    sql("UPDATE journal SET pod = 'shop/other-0' WHERE tenant_id = $1 AND id = $2"),
+    "HeaderAltered",
+    () => ({ journal: history.journal }),
+  ],
+  [
+    "a row beside a segment, of a session without records there",
+    (tx) =>
+      tx.query(
+        `INSERT INTO segment_session (tenant_id, session_id, journal_id, number, positions, leaves)
+         VALUES ($1, $2, $3, 2, '{}', '')`,
+        [history.tenantId, uuidv7(), history.journal],
+      ),
+    "IndexAltered",
+    sidecar(2),
+  ],
+  [
+    "the queue: what waits is taken out, to be cut off later",
+    async (tx) => {
+      await shipOne(tx);
+      await sql("DELETE FROM seal_queue WHERE tenant_id = $1")(tx);
+    },
+    "NotLogged",
+    () => ({}),
+  ],
+  [
+    "a segment that waits to be sealed deleted",
+    async (tx) => {
+      const { id } = await shipOne(tx);
+      await tx.query("DELETE FROM segment_session WHERE journal_id = $1", [id]);
+      await tx.query("DELETE FROM segment WHERE journal_id = $1", [id]);
+    },
+    "LogEntryMissing",
+    () => ({ number: 0 }),
+  ],
+  [
+    "a key change played back",
+    sql(`INSERT INTO key_change SELECT tenant_id, number + 100, body, signature FROM key_change
+          WHERE tenant_id = $1 AND number = 0`),
+    "NotLogged",
+    () => ({}),
+  ],
+  [
+    "entries put behind the newest checkpoint",
+    sql(`INSERT INTO log_entry (tenant_id, epoch, index, kind, number, leaf)
+         SELECT tenant_id, epoch, max(index) + 1, 'block', 99, sha256('mine') FROM log_entry
+          WHERE tenant_id = $1 GROUP BY tenant_id, epoch`),
+    "CheckpointMissing",
+    () => ({}),
+  ],
+  [
+    "the newest checkpoint deleted",
+    sql(`DELETE FROM checkpoint WHERE tenant_id = $1
+            AND size = (SELECT max(size) FROM checkpoint WHERE tenant_id = $1)`),
+    "CheckpointMissing",
+    () => ({}),
+  ],
+  [
+    "a checkpoint's epoch",
+    sql("UPDATE checkpoint SET epoch = 1 WHERE tenant_id = $1"),
+    "CheckpointInvalid",
+    () => ({}),
+  ],
+  [
+    "a block of an open session put in",
+    async (tx) => {
+      const [last] = await tx.query<{ header: Buffer }>("SELECT header FROM closed_block WHERE tenant_id = $1", [
+        history.tenantId,
+      ]);
+      const [part] = await tx.query<{ leaves: Buffer }>(
+        "SELECT leaves FROM segment_session WHERE session_id = $1 AND journal_id = $2 AND number = 0",
+        [history.openSession, history.journal],
+      );
+      const journals = [{ journal: history.journal, first: 0, last: 0, leaves: [part?.leaves ?? Buffer.alloc(32)] }];
+      const header = buildBlockHeader({
+        tenant: history.tenantId,
+        number: 1,
+        session: history.openSession,
+        opened: 1,
+        closed: 2,
+        reason: "Logout",
+        journals,
+        previous: sha256(last?.header ?? Buffer.alloc(0)),
+      });
+      await tx.query(
+        `INSERT INTO closed_block (tenant_id, number, session_id, header, opened_at, closed_at, reason, actions)
+         VALUES ($1, 1, $2, $3, at(1), at(2), 'Logout', 1)`,
+        [history.tenantId, history.openSession, header],
+      );
+      await tx.query("INSERT INTO seal_queue (tenant_id, kind, number) VALUES ($1, 'block', 1)", [history.tenantId]);
+    },
+    "BlockAltered",
+    () => ({ block: 1, session: history.openSession }),
   ],
   [
     "a journal of one's own, with records",

@@ -105,9 +105,12 @@ export { type PartRecord, sessionParts } from "./session-parts.ts";
 export { type SessionStatement, type SignedStatement, verifyStatement } from "./statement.ts";
 export { rootAt, treeHash } from "./tree.ts";
 export type {
+  BlockColumns,
   BlockPlace,
+  JournalColumns,
   LedgerSource,
   SegmentName,
+  SessionColumns,
   StoredBlock,
   StoredCheckpoint,
   StoredEntry,
@@ -116,6 +119,8 @@ export type {
   StoredRow,
   StoredSegment,
   StoredSessionPart,
+  StoredStatement,
+  StoredWaiting,
 } from "./verify/source.ts";
 export type {
   AnchorState,

@@ -16,6 +16,7 @@ import {
   openingOf,
   type TestDatabase,
   TestJournal,
+  type TestSession,
   testDatabase,
   testKeys,
 } from "../testing/index.ts";
@@ -27,7 +28,7 @@ let store: TestDatabase;
 let hub: Database;
 let identity: Database;
 let tenant: string;
-let session: { id: string; statement: Buffer };
+let session: TestSession;
 let journal: TestJournal;
 
 beforeAll(async () => {

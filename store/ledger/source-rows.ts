@@ -5,8 +5,6 @@ import { NO_SESSION } from "./insert-segment.ts";
 /** Segments are read by that many bytes of records at once, or one by one where one has more. */
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
 
-export type SizedSegment = SegmentName & { readonly size: number };
-
 /** Reads page by page: `params`, then the place after which the page begins. */
 export async function* pages<Row extends object>(
   tx: Tx,

@@ -1,8 +1,9 @@
 import type {
+  BlockColumns,
   BlockPlace,
   LedgerSource,
   SegmentName,
-  SignedStatement,
+  SessionColumns,
   StoredBlock,
   StoredCheckpoint,
   StoredEntry,
@@ -10,18 +11,16 @@ import type {
   StoredRegistration,
   StoredRow,
   StoredSegment,
+  StoredStatement,
+  StoredWaiting,
 } from "@heauth/core/ledger";
 import type { Tx } from "../transaction.ts";
-import { batches, pages, readSegments, type SizedSegment, segmentKey } from "./source-rows.ts";
+import { batches, pages, readSegments, segmentKey } from "./source-rows.ts";
+import { type RowName, strayNames } from "./strays.ts";
 
-interface EntryRow {
+interface EntryRow extends RowName {
   index: number;
-  kind: StoredRow["kind"];
   leaf: Buffer;
-  journal: string;
-  number: number;
-  /** bytes of a segment's records; null of what is none, or is gone */
-  size: number | null;
 }
 
 type Page = ReadonlyMap<string, StoredRow>;
@@ -59,53 +58,37 @@ export class LedgerReader implements LedgerSource {
              ORDER BY entry.epoch, entry.index LIMIT 512`,
       params: [this.tenant],
     });
-    for await (const page of after) {
-      for (const batch of batches(page, ({ size }) => size ?? 0)) {
-        const rows = await this.#rowsOf(batch);
-        for (const entry of batch) yield { index: entry.index, leaf: entry.leaf, row: rows.get(keyOf(entry)) };
-      }
+    for await (const { name, row } of this.#rowsOf(after)) yield { index: name.index, leaf: name.leaf, row };
+  }
+
+  async *unsealed(): AsyncIterable<StoredWaiting> {
+    const after = pages(this.#tx, (last: RowName & { id: number }) => [last.id], {
+      start: [-1],
+      sql: `SELECT queue.id, queue.kind, queue.journal_id AS journal, queue.number, octet_length(segment.records) AS size
+              FROM seal_queue AS queue
+              LEFT JOIN segment ON queue.kind = 'segment' AND segment.tenant_id = $1
+                               AND segment.journal_id = queue.journal_id AND segment.number = queue.number
+             WHERE queue.tenant_id = $1 AND queue.id > $2
+             ORDER BY queue.id LIMIT 512`,
+      params: [this.tenant],
+    });
+    for await (const { name, row } of this.#rowsOf(after)) {
+      yield { journal: name.journal ?? undefined, number: name.number ?? undefined, row };
     }
   }
 
-  async *unsealed(): AsyncIterable<StoredRow> {
-    const changes = await this.#tx.query<{ number: number }>(
-      `SELECT number FROM key_change AS change WHERE tenant_id = $1
-          AND NOT EXISTS (SELECT FROM log_entry AS entry WHERE entry.tenant_id = $1 AND entry.kind = 'key'
-                             AND entry.journal_id IS NULL AND entry.number = change.number)
-        ORDER BY number`,
-      [this.tenant],
-    );
-    yield* (await this.#keyChanges(changes.map(({ number }) => number))).values();
-    const registrations = await this.#tx.query<{ id: string }>(
-      `SELECT id FROM journal WHERE tenant_id = $1
-          AND NOT EXISTS (SELECT FROM log_entry AS entry WHERE entry.tenant_id = $1 AND entry.kind = 'registration'
-                             AND entry.journal_id = journal.id AND entry.number IS NULL)
-        ORDER BY id`,
-      [this.tenant],
-    );
-    yield* (await this.#registrations(registrations.map(({ id }) => id))).values();
-    yield* this.#segmentsWhere(
-      `NOT EXISTS (SELECT FROM log_entry AS entry WHERE entry.tenant_id = $1 AND entry.kind = 'segment'
-                      AND entry.journal_id = segment.journal_id AND entry.number = segment.number)`,
-    );
-    const blocks = await this.#tx.query<{ number: number }>(
-      `SELECT number FROM closed_block AS block WHERE tenant_id = $1
-          AND NOT EXISTS (SELECT FROM log_entry AS entry WHERE entry.tenant_id = $1 AND entry.kind = 'block'
-                             AND entry.journal_id IS NULL AND entry.number = block.number)
-        ORDER BY number`,
-      [this.tenant],
-    );
-    yield* (await this.#blocks(blocks.map(({ number }) => number))).values();
+  async *strays(): AsyncIterable<StoredRow> {
+    for await (const { row } of this.#rowsOf(strayNames(this.#tx, this.tenant))) if (row !== undefined) yield row;
   }
 
   async *checkpoints(): AsyncIterable<StoredCheckpoint> {
-    const after = pages(this.#tx, (last: StoredCheckpoint & { epoch: number }) => [last.epoch, last.size], {
+    const after = pages(this.#tx, (last: StoredCheckpoint) => [last.epoch, last.size], {
       start: [-1, -1],
       sql: `SELECT epoch, size, note FROM checkpoint WHERE tenant_id = $1 AND (epoch, size) > ($2, $3)
              ORDER BY epoch, size LIMIT 512`,
       params: [this.tenant],
     });
-    for await (const page of after) yield* page.map(({ size, note }) => ({ size, note }));
+    for await (const page of after) yield* page;
   }
 
   async *erasures(): AsyncIterable<SegmentName> {
@@ -146,44 +129,75 @@ export class LedgerReader implements LedgerSource {
     return row && { number: row.number, index: row.index ?? undefined };
   }
 
-  async statements(sessions: readonly string[]): Promise<ReadonlyMap<string, SignedStatement>> {
-    const rows = await this.#tx.query<{ id: string } & SignedStatement>(
-      `SELECT id, statement AS body, statement_signature AS signature FROM session
+  async statements(sessions: readonly string[]): Promise<ReadonlyMap<string, StoredStatement>> {
+    const rows = await this.#tx.query<{ id: string; body: Buffer; signature: Buffer } & SessionColumns>(
+      `SELECT id, statement AS body, statement_signature AS signature, kind, user_id AS user, opened_at AS opened,
+              expires_at AS expires FROM session
         WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
       [this.tenant, sessions],
     );
-    return new Map(rows.map(({ id, body, signature }) => [id, { body, signature }]));
+    return new Map(rows.map(({ id, body, signature, ...columns }) => [id, { body, signature, columns }]));
   }
 
-  async #rowsOf(batch: readonly EntryRow[]): Promise<Page> {
-    const of = (kind: StoredRow["kind"]) => batch.filter((entry) => entry.kind === kind);
+  /** The rows of these names, in their order; segments by a few megabytes. */
+  async *#rowsOf<N extends RowName>(
+    names: AsyncIterable<readonly N[]>,
+  ): AsyncIterable<{ readonly name: N; readonly row: StoredRow | undefined }> {
+    for await (const page of names) {
+      for (const batch of batches(page, ({ size }) => size ?? 0)) {
+        const rows = await this.#read(batch);
+        for (const name of batch) yield { name, row: rows.get(keyOf(name)) };
+      }
+    }
+  }
+
+  async #read(batch: readonly RowName[]): Promise<Page> {
+    const of = (kind: StoredRow["kind"]) => batch.filter((name) => name.kind === kind);
+    const journals = of("registration").flatMap(({ journal }) => journal ?? []);
+    const segments = of("segment").flatMap(({ journal, number }) =>
+      journal === null || number === null ? [] : { journal, number },
+    );
+    const numbers = (kind: "block" | "key") => of(kind).flatMap(({ number }) => number ?? []);
     const found: Page[] = [
-      await this.#registrations(of("registration").map(({ journal }) => journal)),
-      await readSegments(this.#tx, this.tenant, of("segment")),
-      await this.#blocks(of("block").map(({ number }) => number)),
-      await this.#keyChanges(of("key").map(({ number }) => number)),
+      await this.#registrations(journals),
+      await readSegments(this.#tx, this.tenant, segments),
+      await this.#blocks(numbers("block")),
+      await this.#keyChanges(numbers("key")),
     ];
     return new Map(found.flatMap((page) => [...page]));
   }
 
   async #registrations(journals: readonly string[]): Promise<Map<string, StoredRegistration>> {
     if (journals.length === 0) return new Map();
-    const rows = await this.#tx.query<Omit<StoredRegistration, "kind">>(
-      `SELECT id AS journal, registration AS body, possession, countersignature FROM journal
+    const rows = await this.#tx.query<Omit<StoredRegistration, "kind"> & { program: string; pod: string | null }>(
+      `SELECT id AS journal, registration AS body, possession, countersignature, program, pod FROM journal
         WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id`,
       [this.tenant, journals],
     );
-    return keyed(rows.map((row) => ({ kind: "registration" as const, ...row })));
+    return keyed(
+      rows.map(({ program, pod, ...row }) => {
+        const columns = { program, pod: pod ?? undefined };
+        return { kind: "registration" as const, ...row, columns };
+      }),
+    );
   }
 
   async #blocks(numbers: readonly number[]): Promise<Map<string, StoredBlock>> {
     if (numbers.length === 0) return new Map();
-    const rows = await this.#tx.query<Omit<StoredBlock, "kind">>(
-      `SELECT number, session_id AS session, header FROM closed_block
+    const rows = await this.#tx.query<{ number: number; session: string; header: Buffer } & BlockColumns>(
+      `SELECT number, session_id AS session, header, opened_at AS opened, closed_at AS closed, reason, actions FROM closed_block
         WHERE tenant_id = $1 AND number = ANY($2::bigint[]) ORDER BY number`,
       [this.tenant, numbers],
     );
-    return keyed(rows.map((row) => ({ kind: "block" as const, ...row })));
+    return keyed(
+      rows.map(({ number, session, header, ...columns }) => ({
+        kind: "block" as const,
+        number,
+        session,
+        header,
+        columns,
+      })),
+    );
   }
 
   async #keyChanges(numbers: readonly number[]): Promise<Map<string, StoredKeyChange>> {
@@ -195,21 +209,6 @@ export class LedgerReader implements LedgerSource {
     return new Map(
       rows.map(({ number, body, signature }) => [keyOf({ kind: "key", number }), { kind: "key", body, signature }]),
     );
-  }
-
-  async *#segmentsWhere(condition: string): AsyncIterable<StoredSegment> {
-    const after = pages(this.#tx, (last: SizedSegment) => [last.journal, last.number], {
-      start: ["00000000-0000-0000-0000-000000000000", -1],
-      sql: `SELECT journal_id AS journal, number, octet_length(records) AS size FROM segment
-             WHERE tenant_id = $1 AND (journal_id, number) > ($2::uuid, $3::bigint) AND ${condition}
-             ORDER BY journal_id, number LIMIT 512`,
-      params: [this.tenant],
-    });
-    for await (const page of after) {
-      for (const batch of batches(page, ({ size }) => size)) {
-        yield* (await readSegments(this.#tx, this.tenant, batch)).values();
-      }
-    }
   }
 }
 

@@ -90,7 +90,7 @@ GRANT SELECT (tenant_id, subject, window_start, retry_at), DELETE ON login_failu
 
 -- Auditors: the ledger, and the names that belong to it.
 GRANT SELECT ON auditor, journal, segment, segment_session, active_block, closed_block, checkpoint, log_entry, log_head, key_change,
-  late_record, alert TO heauth_auditor;
+  seal_queue, late_record, alert TO heauth_auditor;
 GRANT SELECT (id, name) ON tenant TO heauth_auditor;
 GRANT SELECT (tenant_id, id, login, email, subject) ON tenant_user TO heauth_auditor;
 GRANT SELECT (tenant_id, id, kind, user_id, statement, statement_signature, device_id, peer, user_agent, opened_at, last_seen_at,

@@ -5,6 +5,7 @@ export {
   openingOf,
   TestJournal,
   type TestKeys,
+  type TestSession,
   testKeys,
 } from "./ledger.ts";
 export { startTestServer, type TestServer } from "./server.ts";

@@ -55,13 +55,19 @@ export async function insertTenant(tx: Tx, name: string, settings: Partial<Tenan
   return id;
 }
 
-/** A user session's row, with a statement that identity signed. @returns its id and the statement's bytes */
+export interface TestSession {
+  readonly id: string;
+  readonly statement: Buffer;
+  readonly opened: number;
+}
+
+/** A user session's row, with a statement that identity signed. `opened`: µs. */
 export async function insertSession(
   tx: Tx,
   keys: TestKeys,
   tenantId: string,
   options: { readonly openedAt?: number; readonly userId?: string } = {},
-): Promise<{ id: string; statement: Buffer }> {
+): Promise<TestSession> {
   const id = uuidv7();
   const opened = options.openedAt ?? Date.now() * 1000;
   const expires = opened + 12 * 3600 * 1e6;
@@ -86,12 +92,12 @@ export async function insertSession(
      VALUES ($1, $2, 'User', $3, $4, $5, '{shop}', heauth.at($6), heauth.at($6), heauth.at($7), heauth.at($6), heauth.at($7))`,
     [tenantId, id, user, statement, keys.identity.sign("session", statement), opened, expires],
   );
-  return { id, statement };
+  return { id, statement, opened };
 }
 
 /** What `session.open` says of a session of `insertSession`. */
-export function openingOf(session: { readonly id: string; readonly statement: Buffer }): RecordDraft {
-  return { type: "session.open", session: session.id, statement: sha256(session.statement) };
+export function openingOf({ id, statement, opened }: TestSession): RecordDraft {
+  return { type: "session.open", at: opened, session: id, statement: sha256(statement) };
 }
 
 /** A journal outside the store, as a sidecar keeps it: seals its records into segments and ships them when asked. */

@@ -1,5 +1,5 @@
 import { AnchorFiles, closeBlocks, type SealOutcome, sealTenant } from "@heauth/operator";
-import { insertSegments, LedgerWriter, noteWatermark, type RecordDraft } from "@heauth/store";
+import { insertSegments, LedgerWriter, noteWatermark, type RecordDraft, revokeSessions } from "@heauth/store";
 import {
   decision,
   insertSession,
@@ -66,11 +66,8 @@ export async function makeHistory(store: TestDatabase, folder: string): Promise<
   await ship(decision(closing.id), decision(undefined), decision(staying.id), decision(closing.id));
   const oldest = await seal();
   await ship(decision(staying.id), decision(closing.id, { decision: "Deny", reason: "RoleMissing" }));
-  await say({ type: "session.close", session: closing.id, reason: "LoggedOut" });
-  await store.superuser.query(
-    "UPDATE session SET closed_at = now(), close_reason = 'LoggedOut', close_seq = 1 WHERE id = $1",
-    [closing.id],
-  );
+  const logout = { tenantId, sessionIds: [closing.id], reason: "Logout" } as const;
+  await identity.tenantTransaction(tenantId, (tx) => revokeSessions(tx, writer, logout));
   await hub.transaction((tx) => noteWatermark(tx, tenantId, journal.id, 1));
   const recorder = new LedgerWriter({ program: "operator", programKey: keys.operator });
   await closeBlocks({ database: operator, recorder });

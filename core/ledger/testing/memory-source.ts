@@ -1,4 +1,3 @@
-import type { SignedStatement } from "../statement.ts";
 import type {
   BlockPlace,
   LedgerSource,
@@ -7,6 +6,8 @@ import type {
   StoredEntry,
   StoredRow,
   StoredSegment,
+  StoredStatement,
+  StoredWaiting,
 } from "../verify/source.ts";
 
 /** A ledger's rows as a database holds them: plain data, to be tampered with. */
@@ -14,8 +15,9 @@ export type StoredLedger = {
   tenant: string;
   entries: StoredEntry[];
   unsealed: StoredRow[];
+  strays: StoredRow[];
   checkpoints: StoredCheckpoint[];
-  statements: Map<string, SignedStatement>;
+  statements: Map<string, StoredStatement>;
 };
 
 async function* stream<T>(items: readonly T[]): AsyncGenerator<T> {
@@ -35,7 +37,7 @@ export class MemorySource implements LedgerSource {
   }
 
   get #rows(): StoredRow[] {
-    return [...this.#ledger.entries.flatMap(({ row }) => row ?? []), ...this.#ledger.unsealed];
+    return [...this.#ledger.entries.flatMap(({ row }) => row ?? []), ...this.#ledger.unsealed, ...this.#ledger.strays];
   }
 
   get #segments(): StoredSegment[] {
@@ -50,8 +52,12 @@ export class MemorySource implements LedgerSource {
     return stream(this.#ledger.entries);
   }
 
-  unsealed(): AsyncIterable<StoredRow> {
-    return stream(this.#ledger.unsealed);
+  unsealed(): AsyncIterable<StoredWaiting> {
+    return stream(this.#ledger.unsealed.map((row) => ({ row })));
+  }
+
+  strays(): AsyncIterable<StoredRow> {
+    return stream(this.#ledger.strays);
   }
 
   checkpoints(): AsyncIterable<StoredCheckpoint> {
@@ -82,7 +88,7 @@ export class MemorySource implements LedgerSource {
     return waiting?.kind === "block" ? { number: waiting.number, index: undefined } : undefined;
   }
 
-  async statements(sessions: readonly string[]): Promise<ReadonlyMap<string, SignedStatement>> {
+  async statements(sessions: readonly string[]): Promise<ReadonlyMap<string, StoredStatement>> {
     return new Map([...this.#ledger.statements].filter(([session]) => sessions.includes(session)));
   }
 }

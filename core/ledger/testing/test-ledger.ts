@@ -6,6 +6,7 @@ import { signKeyChange } from "../key-change.ts";
 import { signCheckpoint } from "../log/checkpoint.ts";
 import { entryLeaf } from "../log/entry.ts";
 import type { EncodedRecord } from "../record/encode.ts";
+import { parseRecord } from "../record/parse.ts";
 import type { JournalRange } from "../record/types.ts";
 import {
   buildRegistration,
@@ -28,7 +29,15 @@ type Whereabouts = {
   readonly leaf: Uint8Array;
 };
 
-type TestSession = { records: Whereabouts[]; late: Whereabouts[]; opened: number; block: number | undefined };
+type TestSession = {
+  records: Whereabouts[];
+  late: Whereabouts[];
+  opened: number;
+  closed: number;
+  reason: string;
+  actions: number;
+  block: number | undefined;
+};
 
 const START = 1_790_000_000_000_000;
 
@@ -48,7 +57,14 @@ export class TestLedger {
   constructor(seed = 1) {
     this.random = new Random(seed);
     this.tenant = this.random.uuid7(START);
-    this.#stored = { tenant: this.tenant, entries: [], unsealed: [], checkpoints: [], statements: new Map() };
+    this.#stored = {
+      tenant: this.tenant,
+      entries: [],
+      unsealed: [],
+      strays: [],
+      checkpoints: [],
+      statements: new Map(),
+    };
     for (const key of this.keys.pinned.values()) {
       const change = signKeyChange({ tenant: this.tenant, key, at: this.now(), event: "Pinned" }, this.keys.operator);
       this.#stored.unsealed.push({ kind: "key", ...change });
@@ -81,7 +97,8 @@ export class TestLedger {
     });
     const possession = signPossession(body, journal.key);
     const countersignature = countersignRegistration(body, possession, registrar);
-    this.#stored.unsealed.push({ kind: "registration", journal: journal.id, body, possession, countersignature });
+    const signed = { body, possession, countersignature };
+    this.#stored.unsealed.push({ kind: "registration", journal: journal.id, ...signed, columns: { program, pod } });
     this.journals.push(journal);
     journal.write([{ type: "journal.open", at: opened }]);
     return journal;
@@ -103,7 +120,8 @@ export class TestLedger {
       expires: at + 36e8,
       signer: this.keys.identity.id,
     });
-    this.#stored.statements.set(session, { body, signature: this.keys.identity.sign("session", body) });
+    const columns = { kind: "User", user, opened: at, expires: at + 36e8 };
+    this.#stored.statements.set(session, { body, signature: this.keys.identity.sign("session", body), columns });
     const login = `user-${session.slice(-4)}`;
     journal.write([
       {
@@ -119,9 +137,14 @@ export class TestLedger {
 
   #store(row: StoredSegment, records: readonly EncodedRecord[]): void {
     this.#stored.unsealed.push(row);
-    for (const { session, seq, leaf, type, at } of records) {
+    for (const { session, seq, leaf, type, at, bytes } of records) {
       if (session === undefined || type === "session.amend") continue;
-      const known = this.sessions.get(session) ?? { records: [], late: [], opened: at, block: undefined };
+      const known = this.sessions.get(session) ?? newSession(at);
+      if (type === "session.close") {
+        known.closed = at;
+        known.reason = parseRecord(bytes).reason ?? "";
+      }
+      if (known.block === undefined && (type === "decision" || type === "action")) known.actions++;
       const where = { journal: row.journal, number: row.number, seq, leaf };
       (known.block === undefined ? known.records : known.late).push(where);
       this.sessions.set(session, known);
@@ -129,22 +152,24 @@ export class TestLedger {
   }
 
   /** Closes the block of a session that has its `session.close`. */
-  closeBlock(session: string, reason = "Logout"): void {
+  closeBlock(session: string): void {
     const known = this.#session(session);
+    const { opened, closed, reason, actions } = known;
     known.block = this.#blocks++;
     const draft: BlockDraft = {
       tenant: this.tenant,
       number: known.block,
       session,
-      opened: known.opened,
-      closed: this.now(),
+      opened,
+      closed,
       reason,
       journals: byJournal(known.records),
       ...(this.#previousBlock === undefined ? {} : { previous: this.#previousBlock }),
     };
     const header = buildBlockHeader(draft);
     this.#previousBlock = sha256(header);
-    this.#stored.unsealed.push({ kind: "block", number: draft.number, session, header });
+    const columns = { opened, closed, reason, actions };
+    this.#stored.unsealed.push({ kind: "block", number: draft.number, session, header, columns });
     known.records = [];
   }
 
@@ -176,7 +201,7 @@ export class TestLedger {
   /** Appends all that waits to the log, and signs a checkpoint. */
   seal(epoch = 0): void {
     const waiting = this.#stored.unsealed.splice(0);
-    for (const row of inLogOrder(waiting)) {
+    for (const row of waiting) {
       const leaf = entryLeaf(row);
       this.#stored.entries.push({ index: this.#log.size, leaf, row });
       this.#log.append(leaf);
@@ -184,14 +209,12 @@ export class TestLedger {
     if (waiting.length === 0) return;
     const size = this.#log.size;
     const note = signCheckpoint({ tenant: this.tenant, epoch, size, root: this.#log.root() }, this.keys.operator);
-    this.#stored.checkpoints.push({ size, note });
+    this.#stored.checkpoints.push({ epoch, size, note });
   }
 
   /** A copy of the rows as they are now. */
   stored(): StoredLedger {
-    const copy = structuredClone(this.#stored);
-    copy.unsealed = inLogOrder(copy.unsealed);
-    return copy;
+    return structuredClone(this.#stored);
   }
 
   /** The newest checkpoint: an anchor. */
@@ -206,10 +229,8 @@ export class TestLedger {
   }
 }
 
-const ORDER = ["key", "registration", "segment", "block"];
-
-function inLogOrder(rows: readonly StoredRow[]): StoredRow[] {
-  return rows.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+function newSession(opened: number): TestSession {
+  return { records: [], late: [], opened, closed: 0, reason: "", actions: 0, block: undefined };
 }
 
 function byJournal(records: readonly Whereabouts[]): SessionLeaves[] {

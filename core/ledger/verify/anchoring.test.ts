@@ -34,7 +34,7 @@ describe("keys", () => {
     const [first] = stored.checkpoints;
     const { size, root } = { size: first?.size ?? 0, root: Buffer.alloc(32) };
     const note = signCheckpoint({ tenant: ledger.tenant, epoch: 0, size, root }, testSigner("operator"));
-    stored.checkpoints = [{ size, note }];
+    stored.checkpoints = [{ epoch: 0, size, note }];
     expect(await check(stored, undefined)).toMatchObject(
       tampered({ class: "KeyNotPinned", place: { size } }, { class: "RolledBack" }),
     );

@@ -38,10 +38,13 @@ export class BlockCheck {
       this.#previous = undefined;
     }
     const header = this.#parsed(row, asLogged, place);
-    if (header !== undefined) this.#linked(header, place);
+    if (header !== undefined) {
+      this.#linked(header, place);
+      this.#columns(header, row, place);
+    }
     this.#next = row.number + 1;
     this.#previous = header === undefined ? undefined : sha256(row.header);
-    await this.#holdsItsSession(row.session, row.number, header, place);
+    await this.#holdsItsSession(row, header, place);
   }
 
   #parsed(row: StoredBlock, asLogged: boolean | undefined, place: FoundAt): BlockHeader | undefined {
@@ -68,13 +71,17 @@ export class BlockCheck {
     }
   }
 
-  async #holdsItsSession(
-    session: string,
-    number: number,
-    header: BlockHeader | undefined,
-    place: FoundAt,
-  ): Promise<void> {
+  /** What readers see beside the header must be what it says. */
+  #columns(header: BlockHeader, { columns }: StoredBlock, place: FoundAt): void {
+    if (columns === undefined) return;
+    const same =
+      columns.opened === header.opened && columns.closed === header.closed && columns.reason === header.reason;
+    if (!same) this.#context.report.found("BlockAltered", place, "its row says otherwise than its header");
+  }
+
+  async #holdsItsSession(row: StoredBlock, header: BlockHeader | undefined, place: FoundAt): Promise<void> {
     const { report, damage } = this.#context;
+    const { session, number } = row;
     const trail = this.#sessions.get(session);
     if (trail === undefined) {
       if (header !== undefined && !damage.any)
@@ -86,7 +93,8 @@ export class BlockCheck {
       return;
     }
     if (header !== undefined) {
-      const fault = await this.#fault(header, trail);
+      const fault =
+        (await this.#fault(header, trail)) ?? otherCourse(header, trail) ?? this.#miscounted(header, row, trail);
       if (fault !== undefined) report.found("BlockAltered", place, fault);
       if (!trail.opened && !trail.uncertain && !damage.any) {
         report.found("SessionUnknown", place, "a block of a session that was never opened");
@@ -94,7 +102,7 @@ export class BlockCheck {
     }
     const lasts = new Map(header?.journals.map(({ journal, last }) => [journal, last]));
     // Without a header nothing is known of late records; none shall be told of as pending.
-    this.#sessions.closed(session, trail, number, (journal) =>
+    this.#sessions.closed(session, trail, { number, sealed: place.index !== undefined }, (journal) =>
       header === undefined ? Number.MAX_SAFE_INTEGER : (lasts.get(journal) ?? -1),
     );
   }
@@ -116,8 +124,15 @@ export class BlockCheck {
     }
     const root = Buffer.from(header.root, "base64url");
     if (!sameBytes(frontier.root(), root)) return "its root is not that of the session's records";
-    if (!trail.closed && !trail.uncertain) return "its session has no session.close";
+    if (trail.closing === undefined && !trail.uncertain) return "its session has no session.close";
     return undefined;
+  }
+
+  /** The number of actions is in no header: it is what the records make it. */
+  #miscounted({ journals }: BlockHeader, { columns }: StoredBlock, trail: Trail): string | undefined {
+    if (columns === undefined || trail.uncertain || this.#context.damage.any) return undefined;
+    const actions = journals.reduce((sum, range) => sum + actionsOf(range, trail), 0);
+    return actions === columns.actions ? undefined : `its row says ${columns.actions} actions, its records ${actions}`;
   }
 
   async #leaves(session: string, range: JournalRange, trail: Trail): Promise<Iterable<Uint8Array>> {
@@ -133,4 +148,16 @@ export class BlockCheck {
     }
     return leaves;
   }
+}
+
+function actionsOf({ journal, last }: JournalRange, trail: Trail): number {
+  return trail.links.get(journal)?.held.actionsUpTo(last) ?? 0;
+}
+
+/** Blocks are unsigned, and made from rows: when and why the session ended must be what its signed records say. */
+function otherCourse(header: BlockHeader, { openedAt, closing, uncertain }: Trail): string | undefined {
+  if (uncertain || openedAt === undefined || closing === undefined) return undefined;
+  if (header.opened !== openedAt) return "it says another time of opening than the session's records";
+  if (header.closed !== closing.at) return "it says another time of closing than the session's records";
+  return header.reason === closing.reason ? undefined : "it says another reason than the session's records";
 }

@@ -11,14 +11,14 @@ import { verifyLedger } from "./verify.ts";
 
 describe("sessions and blocks", () => {
   const block = (ledger: TestLedger, session: string, change: object = {}) => {
-    const records = ledger.sessions.get(session)?.records ?? [];
+    const { records, opened, closed } = ledger.sessions.get(session) ?? { records: [], opened: 1, closed: 2 };
     const journals = [...Map.groupBy(records, ({ journal }) => journal)].map(([journal, own]) => ({
       journal,
       first: own[0]?.number ?? 0,
       last: own.at(-1)?.number ?? 0,
       leaves: own.map(({ leaf }) => leaf),
     }));
-    const draft = { tenant: ledger.tenant, number: 0, session, opened: 1, closed: 2, reason: "Logout", journals };
+    const draft = { tenant: ledger.tenant, number: 0, session, opened, closed, reason: "Logout", journals };
     const header = buildBlockHeader({ ...draft, ...change });
     return { kind: "block", number: 0, session, header } as const;
   };
@@ -53,6 +53,16 @@ describe("sessions and blocks", () => {
     }
     const right = { ...stored, unsealed: [...stored.unsealed, block(ledger, session)] };
     expect(await check(right)).toMatchObject({ status: "Intact", counts: { blocks: 1, openSessions: 0 } });
+  });
+
+  test("a block that says other times or another reason than the session's records is found", async () => {
+    const { ledger, identity, session, check } = scene();
+    identity.write([{ type: "session.close", at: ledger.now(), session, reason: "Logout" }]);
+    const stored = ledger.stored();
+    for (const change of [{ opened: 1 }, { closed: 2 }, { reason: "RefreshReuse" }]) {
+      const wrong = { ...stored, unsealed: [...stored.unsealed, block(ledger, session, change)] };
+      expect(await check(wrong)).toMatchObject(tampered({ class: "BlockAltered", place: { block: 0, session } }));
+    }
   });
 
   test("a second block, a skipped number and a broken chain are found", async () => {

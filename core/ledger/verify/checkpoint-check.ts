@@ -11,6 +11,8 @@ export class CheckpointCheck {
   #row: StoredCheckpoint | undefined;
   #newest: Checkpoint | undefined;
   #rootWrong = false;
+  /** one that could not be relied on was reported: it may have signed what comes after the newest */
+  #invalid = false;
 
   constructor(context: Context) {
     this.#context = context;
@@ -34,13 +36,19 @@ export class CheckpointCheck {
   async at(size: number, root: () => Uint8Array | undefined): Promise<void> {
     while (this.#row !== undefined && this.#row.size <= size) {
       const checkpoint = this.#valid(this.#row);
-      if (checkpoint !== undefined) this.#compare(checkpoint, size, root);
+      if (checkpoint === undefined) this.#invalid = true;
+      else this.#compare(checkpoint, size, root);
       await this.#advance();
     }
   }
 
   /** The log ends with this many entries: checkpoints beyond tell that some are missing. */
   async end(size: number): Promise<void> {
+    const signed = this.#newest?.size ?? 0;
+    if (signed < size && this.#row === undefined && !this.#invalid) {
+      const message = `the entries ${signed} to ${size - 1} came without a checkpoint`;
+      this.#context.report.found("CheckpointMissing", { index: signed, size }, message);
+    }
     let missing = false;
     while (this.#row !== undefined) {
       const checkpoint = this.#valid(this.#row);
@@ -61,13 +69,17 @@ export class CheckpointCheck {
     this.#row = next.done === true ? undefined : next.value;
   }
 
-  #valid({ note, size }: StoredCheckpoint): Checkpoint | undefined {
+  #valid({ note, epoch, size }: StoredCheckpoint): Checkpoint | undefined {
     const { report, pinned, tenant } = this.#context;
     report.counts.checkpoints++;
     try {
       const checkpoint = verifyCheckpoint(note, pinned);
-      if (checkpoint.tenant !== tenant || checkpoint.size !== size) {
-        report.found("CheckpointInvalid", { size }, "it is another tenant's, or of another size than its row says");
+      if (checkpoint.tenant !== tenant || checkpoint.epoch !== epoch || checkpoint.size !== size) {
+        report.found(
+          "CheckpointInvalid",
+          { size },
+          "it is another tenant's, or of another epoch or size than its row says",
+        );
         return undefined;
       }
       const before = this.#newest;

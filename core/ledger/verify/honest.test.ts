@@ -19,6 +19,7 @@ function counting(ledger: TestLedger): { source: LedgerSource; asked: () => numb
     size: () => inner.size(),
     entries: () => inner.entries(),
     unsealed: () => inner.unsealed(),
+    strays: () => inner.strays(),
     checkpoints: () => inner.checkpoints(),
     erasures: () => inner.erasures(),
     segment: (name) => count(inner.segment(name)),
@@ -91,6 +92,7 @@ test("an empty ledger is intact, and holds against the anchor of an empty one on
     tenant: new TestLedger().tenant,
     entries: [],
     unsealed: [],
+    strays: [],
     checkpoints: [],
     statements: new Map(),
   });

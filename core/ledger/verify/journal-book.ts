@@ -115,6 +115,10 @@ export class JournalBook {
       report.found("HeaderAltered", place, "the registration is another journal's or tenant's than its row says");
       return undefined;
     }
+    const { columns } = row;
+    if (columns !== undefined && (columns.program !== registration.program || columns.pod !== registration.pod)) {
+      report.found("HeaderAltered", place, "its row says another program or pod than the registration");
+    }
     const fault = this.#keys.fault(registration.registrar, index !== undefined);
     if (fault !== undefined) {
       report.found("KeyNotPinned", place, `registration: ${fault}`);

@@ -19,6 +19,8 @@ export class SessionBook {
   readonly #journals: JournalBook;
   readonly #trails = new Map<string, Trail>();
   readonly #unsettled = new Set<string>();
+  /** Sessions whose block was met and is not sealed yet: only these are not found by their block's index. */
+  readonly #closedUnsealed = new Map<string, number>();
 
   constructor(context: Context, journals: JournalBook) {
     this.#context = context;
@@ -49,14 +51,18 @@ export class SessionBook {
   /** A session met for the first time, or one whose block was closed before. */
   async #begin(entry: ContentRecord, session: string, segment: SegmentName, standing: Standing): Promise<void> {
     const trail = newTrail(placeOf(entry, session, segment, standing));
-    const block = await this.#context.source.blockOfSession(session);
-    if (block?.index !== undefined && block.index < (standing.index ?? Number.MAX_SAFE_INTEGER)) {
+    const block = this.#closedUnsealed.get(session) ?? (await this.#sealedBlock(session, standing));
+    if (block !== undefined) {
       trail.opened = true;
-      trail.closed = true;
-      trail.block = block.number;
+      trail.block = block;
     }
     this.#trails.set(session, trail);
     await this.take(entry, session, segment, standing);
+  }
+
+  async #sealedBlock(session: string, { index = Number.MAX_SAFE_INTEGER }: Standing): Promise<number | undefined> {
+    const block = await this.#context.source.blockOfSession(session);
+    return block?.index !== undefined && block.index < index ? block.number : undefined;
   }
 
   /** A closed session's record in a journal whose chain was let go: its end is read again. */
@@ -107,7 +113,7 @@ export class SessionBook {
       this.#unsettled.add(session);
       return;
     }
-    link.held.add(segment.number, entry.leaf);
+    link.held.add(segment.number, entry.leaf, record?.type === "decision" || record?.type === "action");
     trail.leaves++;
     if (trail.leaves === MOST_HELD_LEAVES) for (const { held } of trail.links.values()) held.forgetLeaves();
     if (trail.leaves > MOST_HELD_LEAVES) link.held.forgetLeaves();
@@ -116,8 +122,9 @@ export class SessionBook {
         report.found("Duplicate", placeOf(entry, session, segment, standing), "the session is opened twice");
       }
       trail.opened = true;
+      trail.openedAt = record.at;
     }
-    if (record?.type === "session.close") trail.closed = true;
+    if (record?.type === "session.close") trail.closing = { at: record.at, reason: record.reason };
   }
 
   /** Settles the amendments whose late records have been met: after each segment, and after a block. */
@@ -149,8 +156,14 @@ export class SessionBook {
   }
 
   /** The session's block was met: what is left are late records. */
-  closed(session: string, trail: Trail, block: number, lastOf: (journal: string) => number): void {
-    trail.block = block;
+  closed(
+    session: string,
+    trail: Trail,
+    { number, sealed }: { readonly number: number; readonly sealed: boolean },
+    lastOf: (journal: string) => number,
+  ): void {
+    trail.block = number;
+    if (!sealed) this.#closedUnsealed.set(session, number);
     for (const [journal, { held }] of trail.links) held.settle(0, lastOf(journal));
     this.#settleTrail(session, trail);
   }

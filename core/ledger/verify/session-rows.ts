@@ -107,7 +107,8 @@ export class SessionRows {
   end(): void {
     for (const cursor of this.#cursors.values()) {
       const { row, parts, next, nextPart, broken } = cursor;
-      if (next !== row.positions.length || row.leaves.length !== next * HASH_BYTES) this.#indexOnce(cursor, undefined);
+      if (next === 0 || next !== row.positions.length || row.leaves.length !== next * HASH_BYTES)
+        this.#indexOnce(cursor, undefined);
       if (!broken && parts !== undefined && nextPart < parts.length) {
         this.#report("PrivatePartAltered", row.session, undefined, "a private part that belongs to no record here");
       }

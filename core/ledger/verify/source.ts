@@ -5,8 +5,15 @@ import type { SignedStatement } from "../statement.ts";
 /** Which segment. */
 export type SegmentName = { readonly journal: string; readonly number: number };
 
-/** A registration's row. */
-export type StoredRegistration = { readonly kind: "registration"; readonly journal: string } & SignedRegistration;
+/** What a registration's row says beside it, for its readers. */
+export type JournalColumns = { readonly program: string; readonly pod: string | undefined };
+
+/** A registration's row; an export has no columns beside it. */
+export type StoredRegistration = {
+  readonly kind: "registration";
+  readonly journal: string;
+  readonly columns?: JournalColumns;
+} & SignedRegistration;
 
 /** A session's row beside a segment: which records are the session's, and their private parts. */
 export type StoredSessionPart = {
@@ -30,12 +37,22 @@ export type StoredSegment = SegmentName & {
   readonly sessions: readonly StoredSessionPart[];
 };
 
-/** A closed block's row. */
+/** What a block's row says beside its header, for its readers. Times µs. */
+export type BlockColumns = {
+  readonly opened: number;
+  readonly closed: number;
+  readonly reason: string;
+  /** decisions and the app's own actions */
+  readonly actions: number;
+};
+
+/** A closed block's row; an export has no columns beside the header. */
 export type StoredBlock = {
   readonly kind: "block";
   readonly number: number;
   readonly session: string;
   readonly header: Uint8Array;
+  readonly columns?: BlockColumns;
 };
 
 /** A key change's row. */
@@ -46,8 +63,26 @@ export type StoredRow = StoredRegistration | StoredSegment | StoredBlock | Store
 /** A row of the tenant log, with the row that it tells of; that one is undefined when it is not there any more. */
 export type StoredEntry = { readonly index: number; readonly leaf: Uint8Array; readonly row: StoredRow | undefined };
 
+/** What waits to be appended to the log; its row is undefined when it is not there any more. */
+export type StoredWaiting = {
+  readonly journal?: string | undefined;
+  readonly number?: number | undefined;
+  readonly row: StoredRow | undefined;
+};
+
 /** A checkpoint's row. */
-export type StoredCheckpoint = { readonly size: number; readonly note: string };
+export type StoredCheckpoint = { readonly epoch: number; readonly size: number; readonly note: string };
+
+/** What a session's row says beside its statement, for its readers. Times µs. */
+export type SessionColumns = {
+  readonly kind: string;
+  readonly user: string;
+  readonly opened: number;
+  readonly expires: number;
+};
+
+/** A session statement that is still kept; an export has no columns beside it. */
+export type StoredStatement = SignedStatement & { readonly columns?: SessionColumns };
 
 /** Where a session's block stands: its number, and its index in the log (undefined while it is not sealed). */
 export type BlockPlace = { readonly number: number; readonly index: number | undefined };
@@ -63,8 +98,10 @@ export interface LedgerSource {
   size(): Promise<number>;
   /** The log in index order. */
   entries(): AsyncIterable<StoredEntry>;
-  /** Rows that are not in the log yet: key changes, then registrations, then segments by journal and number, then blocks by number. */
-  unsealed(): AsyncIterable<StoredRow>;
+  /** What waits to be appended to the log, in the order in which it will be. */
+  unsealed(): AsyncIterable<StoredWaiting>;
+  /** Rows that are neither in the log nor wait for it. An honest ledger has none: a row and its waiting are written at once. */
+  strays(): AsyncIterable<StoredRow>;
   /** By epoch and size. */
   checkpoints(): AsyncIterable<StoredCheckpoint>;
   /** The segments, sealed or not, that hold `subject.erased` or `retention.dropped` records; each once, in any order. */
@@ -76,5 +113,5 @@ export interface LedgerSource {
   /** Where the session's closed block stands, if it has one. */
   blockOfSession(session: string): Promise<BlockPlace | undefined>;
   /** The session statements that are still kept, by session. Leave it out where statements are not at hand. */
-  statements?(sessions: readonly string[]): Promise<ReadonlyMap<string, SignedStatement>>;
+  statements?(sessions: readonly string[]): Promise<ReadonlyMap<string, StoredStatement>>;
 }

@@ -1,9 +1,10 @@
 import { LedgerError } from "../errors.ts";
 import { sha256 } from "../hash.ts";
 import type { LedgerRecord } from "../record/types.ts";
-import { type SignedStatement, verifyStatement } from "../statement.ts";
+import { verifyStatement } from "../statement.ts";
 import type { Context } from "./context.ts";
 import type { FoundAt } from "./report.ts";
+import type { StoredStatement } from "./source.ts";
 
 /** A `session.open` record and where it stands. */
 export type Opening = { readonly record: LedgerRecord; readonly place: FoundAt };
@@ -20,7 +21,7 @@ export async function checkStatements(context: Context, openings: readonly Openi
   }
 }
 
-function check({ report, pinned }: Context, record: LedgerRecord, signed: SignedStatement, place: FoundAt): void {
+function check({ report, pinned }: Context, record: LedgerRecord, signed: StoredStatement, place: FoundAt): void {
   if (sha256(signed.body).toString("base64url") !== record.statement) {
     report.found("StatementAltered", place, "the session statement is not the one that the session was opened with");
     return;
@@ -30,6 +31,14 @@ function check({ report, pinned }: Context, record: LedgerRecord, signed: Signed
     if (statement.session !== record.session || statement.tenant !== record.tenant) {
       report.found("StatementAltered", place, "the session statement is another session's");
     }
+    const { columns } = signed;
+    const same =
+      columns === undefined ||
+      (columns.kind === statement.kind &&
+        columns.user === statement.user &&
+        columns.opened === statement.opened &&
+        columns.expires === statement.expires);
+    if (!same) report.found("StatementAltered", place, "the session's row says otherwise than its statement");
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
     report.found(STATEMENT_CLASS[error.code] ?? "StatementAltered", place, error.message);

@@ -19,7 +19,10 @@ export type Trail = {
   readonly first: FoundAt;
   readonly links: Map<string, Link>;
   opened: boolean;
-  closed: boolean;
+  /** when, µs, as its `session.open` says */
+  openedAt: number | undefined;
+  /** what its `session.close` says */
+  closing: { readonly at: number; readonly reason: string | undefined } | undefined;
   /** a record of it was altered: what that one said is unknown */
   uncertain: boolean;
   /** its closed block's number, once that was met */
@@ -33,7 +36,8 @@ export function newTrail(first: FoundAt): Trail {
     first,
     links: new Map(),
     opened: false,
-    closed: false,
+    openedAt: undefined,
+    closing: undefined,
     uncertain: false,
     block: undefined,
     leaves: 0,

@@ -28,11 +28,15 @@ export type FindingClass =
   | "LinkBroken"
   /** the log has an entry whose row is gone */
   | "LogEntryMissing"
+  /** a row that is not in the log and does not wait for it: put in, or taken out of the queue so that it is never sealed */
+  | "NotLogged"
   /** a row is not the one that the log holds */
   | "LogEntryAltered"
   /** the log's entries do not have the root that a checkpoint signed */
   | "LogRootMismatch"
   | "CheckpointInvalid"
+  /** log entries that no checkpoint signs: each is signed with the entries that it comes with */
+  | "CheckpointMissing"
   /** the anchor is ahead of the log: its tail was cut, or the database rolled back */
   | "RolledBack"
   /** the anchor and the log disagree about the same size */
@@ -85,7 +89,7 @@ export type VerdictCounts = {
   readonly erased: number;
   readonly blocks: number;
   readonly openSessions: number;
-  /** rows that are checked but in no checkpoint yet */
+  /** rows that are checked and wait to be sealed */
   readonly unsealed: number;
   readonly findings: number;
   readonly gaps: number;

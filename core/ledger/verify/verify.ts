@@ -14,10 +14,12 @@ import { Report } from "./report.ts";
 import { SegmentCheck } from "./segment-check.ts";
 import { SessionBook } from "./session-book.ts";
 import type { LedgerSource, StoredEntry, StoredRow } from "./source.ts";
-import type { Verdict, VerifyOptions } from "./verdict.ts";
+import type { Place, Verdict, VerifyOptions } from "./verdict.ts";
 
 const DEFAULT_FINDINGS = 100;
 const PROGRESS_MS = 100;
+
+const UNSEALED: Standing = { index: undefined, asLogged: undefined };
 
 /** One pass over one tenant's ledger. */
 class Verification {
@@ -64,10 +66,15 @@ class Verification {
     }
     const newest = this.#checkpoints.newest;
     this.#anchor.end(newest);
-    report.counts.unsealed = this.#next - Math.min(this.#next, newest?.size ?? 0);
-    for await (const row of source.unsealed()) {
+    for await (const { row, journal, number } of source.unsealed()) {
       report.counts.unsealed++;
-      await this.#take(row, { index: undefined, asLogged: undefined });
+      if (row === undefined) {
+        report.found("LogEntryMissing", { index: undefined, journal, number }, "what waits to be sealed is not there");
+      } else await this.#take(row, UNSEALED);
+    }
+    for await (const row of source.strays()) {
+      report.found("NotLogged", placeOf(row), `a ${row.kind} that is not in the log, and does not wait for it`);
+      await this.#take(row, UNSEALED);
     }
     this.#missingSegments();
     this.#erasures.end();
@@ -153,6 +160,19 @@ class Verification {
         this.#context.report.found("NumberGap", { journal, number }, "the segment is missing");
       }
     }
+  }
+}
+
+function placeOf(row: StoredRow): Place {
+  switch (row.kind) {
+    case "registration":
+      return { journal: row.journal };
+    case "segment":
+      return { journal: row.journal, number: row.number };
+    case "block":
+      return { block: row.number, session: row.session };
+    case "key":
+      return {};
   }
 }
 

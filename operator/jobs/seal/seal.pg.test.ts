@@ -10,6 +10,7 @@ import {
   LedgerWriter,
   noteWatermark,
   type RecordDraft,
+  revokeSessions,
 } from "@heauth/store";
 import {
   decision,
@@ -316,13 +317,8 @@ test("the whole chain, from a login to a closed and amended block, verifies", as
   await hub.transaction((tx) => journal.register(tx, keys.hub));
   await ship(decision(session.id), decision(undefined), decision(session.id));
   await seal();
-  await identity.tenantTransaction(tenant.id, async (tx) => {
-    await writer.append(tx, tenant.id, [{ type: "session.close", session: session.id, reason: "Logout" }]);
-    await tx.query(
-      "UPDATE session SET closed_at = now(), close_reason = 'Logout', close_seq = 1 WHERE tenant_id = $1 AND id = $2",
-      [tenant.id, session.id],
-    );
-  });
+  const logout = { tenantId: tenant.id, sessionIds: [session.id], reason: "Logout" } as const;
+  await identity.tenantTransaction(tenant.id, (tx) => revokeSessions(tx, writer, logout));
   const recorder = new LedgerWriter({ program: "operator", programKey: keys.operator });
   const close = () => closeBlocks({ database: operator, recorder, amendAfterMs: 0 });
   await close();

@@ -1,4 +1,4 @@
-import type { StoredSessionPart } from "../../verify/source.ts";
+import type { BlockColumns, SessionColumns, StoredSessionPart } from "../../verify/source.ts";
 import { flipped, pickRow, replaceRow, type Tampering } from "./spots.ts";
 
 const editSegmentHeader: Tampering = (ledger, random) => {
@@ -64,6 +64,50 @@ const editBlockColumn: Tampering = (ledger, random) => {
   return { class: "BlockAltered", place: { index, block: row.number, session } };
 };
 
+/** The header stays: only what its row shows to readers is changed. */
+const editBlockShown: Tampering = (ledger, random) => {
+  const picked = pickRow(ledger, random, "block");
+  const columns = picked?.row.columns;
+  if (picked === undefined || columns === undefined) return undefined;
+  const { row, index } = picked;
+  const { opened, closed, actions } = columns;
+  const change = random.pick<Partial<BlockColumns>>([
+    { opened: opened + 1 },
+    { closed: closed - 1 },
+    { reason: "Evicted" },
+    { actions: actions + 1 },
+  ]);
+  replaceRow(ledger, index, { ...row, columns: { ...columns, ...change } });
+  return { class: "BlockAltered", place: { index, block: row.number, session: row.session } };
+};
+
+/** The registration stays: only what its row says beside it is changed. */
+const editJournalShown: Tampering = (ledger, random) => {
+  const picked = pickRow(ledger, random, "registration");
+  const columns = picked?.row.columns;
+  if (picked === undefined || columns === undefined) return undefined;
+  const { row, index } = picked;
+  const change = random.pick([{ program: "cli" }, { pod: "clinic/other-0" }]);
+  replaceRow(ledger, index, { ...row, columns: { ...columns, ...change } });
+  return { class: "HeaderAltered", place: { index, journal: row.journal } };
+};
+
+/** The statement stays: only what the session's row says beside it is changed. */
+const editSessionShown: Tampering = (ledger, random) => {
+  const session = random.pick([...ledger.statements.keys()]);
+  const stored = session === undefined ? undefined : ledger.statements.get(session);
+  if (session === undefined || stored?.columns === undefined) return undefined;
+  const { opened, expires } = stored.columns;
+  const change = random.pick<Partial<SessionColumns>>([
+    { user: random.uuid7(1) },
+    { kind: "Tenant" },
+    { opened: opened - 1 },
+    { expires: expires + 1 },
+  ]);
+  ledger.statements.set(session, { ...stored, columns: { ...stored.columns, ...change } });
+  return { class: "StatementAltered", place: { session } };
+};
+
 const deleteBlock: Tampering = (ledger, random) => {
   const picked = pickRow(ledger, random, "block");
   if (picked === undefined) return undefined;
@@ -106,6 +150,15 @@ const addSessionRow = changeSessionRows((parts) => [
   ...parts,
   { session: "01900000-0000-7000-8000-000000000000", positions: [0], leaves: new Uint8Array(32), private: undefined },
 ]);
+const addEmptySessionRow = changeSessionRows((parts) => [
+  ...parts,
+  {
+    session: "01900000-0000-7000-8000-000000000000",
+    positions: [],
+    leaves: new Uint8Array(0),
+    private: undefined,
+  },
+]);
 const hidePosition = changeSessionRows((parts, nth) =>
   parts.map((part, at) =>
     at === nth ? { ...part, positions: part.positions.slice(1), leaves: part.leaves.slice(32) } : part,
@@ -124,11 +177,15 @@ export const rowTamperings: Readonly<Record<string, Tampering>> = {
   deleteSegment,
   editBlock,
   editBlockColumn,
+  editBlockShown,
+  editJournalShown,
+  editSessionShown,
   deleteBlock,
   editRegistration,
   editKeyChange,
   deleteSessionRow,
   addSessionRow,
+  addEmptySessionRow,
   hidePosition,
   editIndexLeaf,
 };

@@ -1,4 +1,5 @@
 import { packRecords, unpackPrivateParts, unpackRecords } from "../../record/pack.ts";
+import { parseRecord } from "../../record/parse.ts";
 import { parseSegmentHeader } from "../../segment.ts";
 import type { StoredRow, StoredSegment } from "../../verify/source.ts";
 import type { FindingClass, Place } from "../../verify/verdict.ts";
@@ -81,11 +82,14 @@ export type PrivateSpot = {
 };
 
 export function pickPrivatePart(ledger: StoredLedger, random: Random): PrivateSpot | undefined {
-  const hasPart = (row: StoredSegment): boolean => row.sessions.some((part) => (part.private?.length ?? 0) > 0);
-  const picked = pickRow(ledger, random, "segment", hasPart);
+  // What belongs to an erased session may be absent.
+  const erased = erasedSessions(ledger);
+  const partsOf = (row: StoredSegment) =>
+    row.sessions.filter((part) => (part.private?.length ?? 0) > 0 && !erased.has(part.session ?? ""));
+  const picked = pickRow(ledger, random, "segment", (row) => partsOf(row).length > 0);
   if (picked === undefined) return undefined;
   const { row, index } = picked;
-  const part = random.pick(row.sessions.filter((other) => (other.private?.length ?? 0) > 0));
+  const part = random.pick(partsOf(row));
   if (part?.private === undefined) return undefined;
   const stored = random.pick(unpackPrivateParts(part.private));
   if (stored === undefined) return undefined;
@@ -100,4 +104,10 @@ export function pickPrivatePart(ledger: StoredLedger, random: Random): PrivateSp
       replaceRow(ledger, index, { ...row, sessions });
     },
   };
+}
+
+function erasedSessions(ledger: StoredLedger): ReadonlySet<string> {
+  const segments = ledger.entries.flatMap(({ row }) => (row?.kind === "segment" ? [row] : []));
+  const records = segments.flatMap(({ records: packed }) => unpackRecords(packed).map(parseRecord));
+  return new Set(records.flatMap(({ erased }) => erased?.sessions ?? []));
 }
