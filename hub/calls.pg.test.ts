@@ -49,7 +49,7 @@ describe("looking up sessions", () => {
     if (state === undefined) throw new Error("no state");
     const signed = { bytes: state.statement, signature: state.statementSignature };
     const keys = new Map([[it.keys.identity.id, publicKeyOf(it.keys.identity.publicKey)]]);
-    expect(verifySessionStatement(signed, keys, { tenant: acme, session: open })).toBeDefined();
+    expect(verifySessionStatement(signed, keys, { tenant: acme, session: open })).toMatchObject({ user: state.user });
   });
 
   test("tells how long ago the session was last seen, by the store's clock", async () => {

@@ -26,11 +26,12 @@ export async function lookUp(database: Database, { tenant, sessions }: Request, 
 
 function stateOf(finding: SessionFinding): State {
   if (finding.status === "Unknown") return { session: finding.id, status: SessionStatus.UNKNOWN };
-  const { id, status, generation, statement, statementSignature, subject, roles, closeReason, idle } = finding;
+  const { id, status, generation, userId, statement, statementSignature, subject, roles, closeReason, idle } = finding;
   return {
     session: id,
     status: status === "Open" ? SessionStatus.OPEN : SessionStatus.CLOSED,
     generation: BigInt(generation),
+    user: userId,
     statement,
     statementSignature,
     subject,

@@ -93,6 +93,20 @@ describe("log in", () => {
     const records = await home.records(acme);
     expect(records.at(-1)?.record).toMatchObject({ type: "decision", decision: "Deny", reason: "BadStatement" });
   });
+
+  test.each([
+    ["another user", "user_id = gen_random_uuid()"],
+    ["the tenant itself", "kind = 'Tenant', user_id = tenant_id"],
+    ["a longer life", "expires_at = expires_at + interval '1 day'"],
+  ])("a session cannot be given to %s in the database", async (_, change) => {
+    const { accessToken, refreshToken } = await logIn();
+    await home.db.superuser.query(`UPDATE session SET ${change} WHERE id = $1`, [claimsOf(accessToken).sid]);
+    const told = async () => (await home.records(acme)).at(-1)?.record;
+    expect((await verify(accessToken)).json().code).toBe("TokenRefused");
+    expect(await told()).toMatchObject({ action: "POST /auth/verify", reason: "BadStatement" });
+    expect((await refresh(refreshToken)).json().code).toBe("RefreshRefused");
+    expect(await told()).toMatchObject({ action: "POST /auth/refresh", reason: "BadStatement" });
+  });
 });
 
 describe("verify", () => {

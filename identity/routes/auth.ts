@@ -11,6 +11,7 @@ import { audiencesAsked } from "../sessions/audiences.ts";
 import { decodeToken } from "../sessions/decode-token.ts";
 import type { IssuedTokens } from "../sessions/issue-tokens.ts";
 import { logOut } from "../sessions/log-out.ts";
+import { recordRefusal } from "../sessions/record-refusal.ts";
 import { refreshTokens } from "../sessions/refresh-tokens.ts";
 import { requestRefreshToken } from "../sessions/request-refresh-token.ts";
 import { findTenant } from "../tenants/find-tenant.ts";
@@ -69,9 +70,17 @@ export const authRoutes: Routes = (app, workshop) => {
       const text = request.body?.refreshToken ?? requestRefreshToken(request);
       if (text === undefined) throw new IdentityError("RefreshRefused");
       const answer = await refreshTokens(workshop, text, originOf(request));
-      const outcome = { Rotated: "rotated", Repeated: "repeated", Reused: "reused", Refused: "refused" } as const;
+      const outcome = {
+        Rotated: "rotated",
+        Repeated: "repeated",
+        Reused: "reused",
+        Refused: "refused",
+        Untrusted: "refused",
+      } as const;
       workshop.counts.refresh(outcome[answer.outcome]);
       if (answer.outcome === "Reused") workshop.counts.closed("RefreshReuse");
+      if (answer.outcome === "Untrusted")
+        await recordRefusal(workshop, request, { reason: "BadStatement", tenantId: answer.tenantId });
       if (!("tokens" in answer)) throw new IdentityError("RefreshRefused");
       return answerTokens(reply, answer.tokens);
     },

@@ -5,10 +5,13 @@ import { refreshSession, type StoredSessionKey, tagKeys, tenantById } from "@hea
 import type { Origin } from "../http/origin.ts";
 import type { Workshop } from "../parts.ts";
 import { type IssuedTokens, issueTokens } from "./issue-tokens.ts";
+import { vouchedStatement } from "./vouched-statement.ts";
 
 export type RefreshAnswer =
   | { readonly outcome: "Rotated" | "Repeated"; readonly tokens: IssuedTokens }
-  | { readonly outcome: "Reused" | "Refused" };
+  | { readonly outcome: "Reused" | "Refused" }
+  /** The token is good, and the session's row is not as identity wrote it. */
+  | { readonly outcome: "Untrusted"; readonly tenantId: string };
 
 const refused = { outcome: "Refused" } as const;
 
@@ -38,6 +41,8 @@ export async function refreshTokens(workshop: Workshop, text: string, origin: Or
     });
     if (result.outcome === "Reused") return { outcome: "Reused" };
     if (result.outcome === "Refused") return refused;
+    if (vouchedStatement(workshop.identityKeys, tenantId, result.session) === undefined)
+      return { outcome: "Untrusted", tenantId };
     const tokens = issueTokens({
       issuer: config.issuer,
       settings,

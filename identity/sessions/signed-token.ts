@@ -1,6 +1,6 @@
 import { publicKeyOf } from "@heauth/core/ledger";
 import type { ReasonName } from "@heauth/core/policy";
-import { timedOut, verifySessionStatement } from "@heauth/core/sessions";
+import { timedOut } from "@heauth/core/sessions";
 import {
   type AccessTokenClaims,
   checkClaims,
@@ -11,6 +11,7 @@ import {
 } from "@heauth/core/tokens";
 import { lookUpSessions, type SessionState, type Tenant, tenantById } from "@heauth/store";
 import type { Workshop } from "../parts.ts";
+import { vouchedStatement } from "./vouched-statement.ts";
 
 const CLOCK_SKEW_MS = 30_000;
 
@@ -58,10 +59,8 @@ function judgeSignature(
   state: SessionState,
   identityKeys: Workshop["identityKeys"],
 ): TokenReading {
-  const signed = { bytes: state.statement, signature: state.statementSignature };
-  const statement = verifySessionStatement(signed, identityKeys, { tenant: tenant.id, session: state.id });
-  const ofRow = statement?.user === state.userId && statement.kind === state.kind;
-  if (statement === undefined || !ofRow) return { ok: false, reason: "BadStatement", tenantId: tenant.id };
+  const statement = vouchedStatement(identityKeys, tenant.id, state);
+  if (statement === undefined) return { ok: false, reason: "BadStatement", tenantId: tenant.id };
   const verified = verifyAccessToken(token, publicKeyOf(statement.publicKey));
   if (!verified.ok) return { ok: false, reason: verified.reason, tenantId: tenant.id, session: state.id };
   return { ok: true, tenant, state, claims: verified.claims };

@@ -101,6 +101,7 @@ function answerOf(state: SessionState): SessionAnswer {
     session: state.session,
     status: statusOf(state.status),
     generation: state.generation,
+    user: state.user,
     statement: state.statement,
     statementSignature: state.statementSignature,
     subject: state.subject,

@@ -80,8 +80,7 @@ export function createEntries(options: EntriesOptions): Entries {
       const current = known?.session.tenant === tenant ? known : undefined;
       if (current !== undefined && isOlder(answer, current.state)) return;
       const state = stateOf(answer, askedAt, epoch);
-      if (current !== undefined && current.statement === statementHash(answer.statement))
-        return setState(current, state);
+      if (current !== undefined && isOfSame(current, answer)) return setState(current, state);
 
       const trusted = knownSession(answer, tenant, identityKeys);
       if (trusted !== undefined) {
@@ -132,6 +131,11 @@ function stateOf({ status, ...answer }: Landing["answer"], seen: Instant, epoch:
     epoch,
     outdated: false,
   };
+}
+
+/** What was checked before needs no second look. */
+function isOfSame(known: Entry, { user, statement }: Landing["answer"]): boolean {
+  return known.session.user === user && known.statement === statementHash(statement);
 }
 
 /** A closed session never opens again; an open one's state must not be an older one than is known. */

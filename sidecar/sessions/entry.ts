@@ -40,13 +40,12 @@ export function knownSession(
 ): Pick<Entry, "session" | "statement" | "expiresAtMs"> | undefined {
   const { session: id, statement: bytes, statementSignature: signature } = answer;
   const statement = verifySessionStatement({ bytes, signature }, identityKeys, { tenant, session: id });
-  return (
-    statement && {
-      session: new StatedSession(id, tenant, statement),
-      statement: statementHash(bytes),
-      expiresAtMs: statement.expires / 1000,
-    }
-  );
+  if (statement?.user !== answer.user) return undefined;
+  return {
+    session: new StatedSession(id, tenant, statement),
+    statement: statementHash(bytes),
+    expiresAtMs: statement.expires / 1000,
+  };
 }
 
 export function statementHash(statement: Uint8Array): string {

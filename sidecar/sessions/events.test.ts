@@ -208,6 +208,7 @@ describe("a statement that identity did not sign", () => {
     ["another session's", () => it.hub.open({ signedFor: "0192f0c1-0000-7000-8000-000000000001" })],
     ["none", () => replaced(it.hub.open(), { statement: new Uint8Array() })],
     ["garbage", () => replaced(it.hub.open(), { statement: Buffer.from("{}") })],
+    ["that names another user than the row", () => replaced(it.hub.open(), { user: "somebody else" })],
     ["a cut signature", () => replaced(it.hub.open(), { statementSignature: Buffer.alloc(10) })],
   ])("lets nobody in: %s", async (_, open) => {
     const session = open();
@@ -222,6 +223,14 @@ describe("a statement that identity did not sign", () => {
     const { statement, statementSignature } = it.hub.answers.get(other) ?? {};
     if (statement === undefined || statementSignature === undefined) throw new Error("no statement");
     it.hub.change(session, { statement, statementSignature });
+    it.clock.pass(2000);
+    expect(told(await it.resolve(session))).toBe("Untrusted");
+  });
+
+  test("does not make a known session another user's", async () => {
+    const session = it.hub.open();
+    expect(told(await it.resolve(session))).toBe("Open");
+    it.hub.change(session, { user: "somebody else", subject: "somebody else" });
     it.clock.pass(2000);
     expect(told(await it.resolve(session))).toBe("Untrusted");
   });

@@ -8,6 +8,8 @@ export interface SessionAnswer {
   readonly status: "Open" | "Closed" | "Unknown";
   /** Grows with every change of the session. */
   readonly generation: bigint;
+  /** Whose subject and roles these are; to be the statement's. */
+  readonly user: string;
   readonly statement: Uint8Array;
   readonly statementSignature: Uint8Array;
   readonly subject: string;

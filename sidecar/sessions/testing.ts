@@ -66,13 +66,14 @@ export class TestHub implements SessionSource {
   open(options: { tenant?: string; signer?: ProgramKey; idleMs?: number; signedFor?: string } = {}): string {
     const id = uuidv7();
     const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    const user = uuidv7();
     this.privateKeys.set(id, privateKey);
     const { bytes, signature } = signSessionStatement(
       {
         tenant: options.tenant ?? this.tenant,
         session: options.signedFor ?? id,
         kind: "User",
-        user: uuidv7(),
+        user,
         publicKey: rawPublicKey(publicKey),
         opened: this.clock.wallMicros(),
         expires: this.clock.wallMicros() + 12 * 3600 * 1e6,
@@ -83,6 +84,7 @@ export class TestHub implements SessionSource {
       session: id,
       status: "Open",
       generation: 1n,
+      user,
       statement: bytes,
       statementSignature: signature,
       subject: "ada",
@@ -116,6 +118,7 @@ export function unknownSession(session: string): SessionAnswer {
     session,
     status: "Unknown",
     generation: 0n,
+    user: "",
     statement: nothing,
     statementSignature: nothing,
     subject: "",
