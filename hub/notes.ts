@@ -20,6 +20,9 @@ export interface Notes {
   flush(): Promise<void>;
 }
 
+/** Far more than sidecars have journals: what comes beyond is somebody's flood. */
+const MAX_MARKS = 10_000;
+
 export function createNotes(database: Database, owners: JournalOwners, log: Logger): Notes {
   const acks = new Map<string, PolicyAck>();
   const marks = new Map<string, JournalMark>();
@@ -56,7 +59,8 @@ export function createNotes(database: Database, owners: JournalOwners, log: Logg
       acks.set(`${ack.namespace}/${ack.name}/${ack.pod}`, ack);
     },
     mark(mark) {
-      marks.set(`${mark.tenantId}/${mark.journalId}`, mark);
+      const key = `${mark.tenantId}/${mark.journalId}`;
+      if (marks.size < MAX_MARKS || marks.has(key)) marks.set(key, mark);
     },
     flush() {
       flushing ??= (async () => {

@@ -5,6 +5,7 @@ import type { Notes } from "./notes.ts";
 import type { PolicyBoard } from "./policy-board.ts";
 import { denied, malformed } from "./refusals.ts";
 import type { Stream } from "./stream.ts";
+import { isUuid } from "./uuid.ts";
 
 const MAX_TEXT = 1000;
 const MAX_ITEMS = 100;
@@ -32,6 +33,7 @@ function hearProbe({ nonce, watermarks }: Probe, stream: Stream, { notes, histor
   if (receivedAge !== undefined) stream.probed(nonce, receivedAge);
   if (watermarks.length > MAX_ITEMS) throw malformed("too many watermarks");
   for (const { tenant: tenantId, journal: journalId, outboxSeq } of watermarks) {
+    if (!isUuid(journalId)) throw malformed("the journal's id is no UUID");
     const seq = Number(outboxSeq);
     // Nobody has seen an event that is still to come: such a mark is of a store that was.
     if (seq > (history.head(tenantId) ?? -1)) continue;

@@ -143,6 +143,16 @@ describe("policies", () => {
   });
 });
 
+test.each<[string, { tenant: string; journal: string; outboxSeq: bigint }[]]>([
+  ["a journal's id that is none", [{ tenant: "", journal: "x".repeat(100_000), outboxSeq: 0n }]],
+  ["more watermarks than it can have journals", Array(101).fill({ tenant: "", journal: crypto.randomUUID() })],
+])("a probe with %s ends the stream", async (_, watermarks) => {
+  const stream = it.stream(callerOfWeb).hello();
+  await stream.next("welcome");
+  stream.send({ case: "probe", value: { nonce: 1n, watermarks } });
+  expect(await stream.ended).toMatchObject({ code: "INVALID_ARGUMENT" });
+});
+
 describe("the end", () => {
   test("of the hub is a Goodbye that says when to come back", async () => {
     const hub = await it.start();
