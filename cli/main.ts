@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
-import { Command } from "@commander-js/extra-typings";
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { runSidecar } from "@heauth/sidecar";
 import { explain } from "./explain.ts";
 import { ledgerCommand } from "./ledger/command.ts";
@@ -34,6 +34,13 @@ const heauth = new Command("heauth")
   .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
   .addCommand(superuserCommand())
   .addCommand(ledgerCommand());
+endsWith2(heauth);
+
+/** Commander ends with 1 when it can't read the command line; of `ledger verify` that would say "tampered". */
+function endsWith2(command: CommandUnknownOpts): void {
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+  command.commands.forEach(endsWith2);
+}
 
 try {
   await heauth.parseAsync();

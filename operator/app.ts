@@ -13,7 +13,7 @@ import type { ProgramKeys } from "./jobs/seal/key-changes.ts";
 import { Sealer } from "./jobs/seal/sealer.ts";
 import { FirstPass } from "./runtime/first-pass.ts";
 import { WorkQueue } from "./runtime/queue.ts";
-import { keyText, parseKey, type ResourceKey, type ResourceSource } from "./source/source.ts";
+import { keyText, parseKey, type ResourceKey, type ResourceSource, resourceName } from "./source/source.ts";
 import type { StatusSink } from "./status/condition.ts";
 import { MemoryStatus } from "./status/memory-status.ts";
 
@@ -101,7 +101,7 @@ export function createOperator(options: OperatorOptions): Operator {
     onError(text, error, retryInMs) {
       count(parseKey(text).kind, "error");
       log.warn(
-        { resource: text, err: asError(error), retryInMs },
+        { resource: resourceName(parseKey(text)), err: asError(error), retryInMs },
         "a resource could not be reconciled; it is tried again",
       );
     },
@@ -122,8 +122,9 @@ export function createOperator(options: OperatorOptions): Operator {
     status: memory,
     synced: first.over,
     async start() {
-      unwatch = source.onChange((key) => queue.add(keyText(key)));
       await source.start();
+      // What there is already goes by the first pass, in its order.
+      unwatch = source.onChange((key) => queue.add(keyText(key)));
       const policies = [...source.list("AuthPolicy"), ...(await storedPolicies())];
       queue.start();
       first.begin([source.list("Tenant"), policies], (key) => queue.add(key));

@@ -133,6 +133,11 @@ describe("the command line", () => {
     expect(line).toEqual({ flags: { workers: "3", protect: ["a/b", "c/d"] }, file: "x.yaml", printConfig: false });
   });
 
+  test("refuses a second value of what is no list", () => {
+    const { flags } = parseFlags(schema, ["--workers", "3", "--workers", "4"]);
+    expect(() => read({ flags })).toThrow("workers is given twice (--workers)");
+  });
+
   test.each([[["--nonsense", "1"]], [["word"]], [["--workers"]]])("refuses %j in one line", (argv) => {
     expect(() => parseFlags(schema, argv)).toThrow(expect.objectContaining({ code: "InvalidConfig" }));
     expect(() => parseFlags(schema, argv)).not.toThrow(/\n/);

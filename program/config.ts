@@ -3,7 +3,7 @@ import { parse as parseYaml } from "yaml";
 import type { z } from "zod";
 import { asError, ProgramError } from "./errors.ts";
 import { notesOf } from "./settings.ts";
-import { typedFromText } from "./text-values.ts";
+import { isList, typedFromText } from "./text-values.ts";
 
 export type Source = "flag" | "environment" | "file" | "default";
 
@@ -57,6 +57,7 @@ export function readConfig<S extends SettingsSchema>(schema: S, sources: ConfigS
     if (fromFlag !== undefined && notes.holds === "secret") {
       throw invalid(key, `cannot be a flag, others could see it; use ${variableOf(key)} or ${variableOf(key)}_FILE`);
     }
+    if (Array.isArray(fromFlag) && !isList(property)) throw invalid(key, `is given twice (${flagOf(key)})`);
     const fromEnvironment = environment[variableOf(key)] ?? secretFromFile(key, notes.holds, environment);
     if (fromFlag !== undefined) {
       given[key] = typedFromText(property, fromFlag, "flag");

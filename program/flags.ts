@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import type { z } from "zod";
-import { flagOf } from "./config.ts";
+import { flagOf, variableOf } from "./config.ts";
 import { asError, ProgramError } from "./errors.ts";
 import { notesOf } from "./settings.ts";
 
@@ -45,11 +45,40 @@ function parsed(argv: string[], options: Record<string, { type: "string"; multip
   }
 }
 
-/** One line for each setting: its flag, what it is, an example. */
-export function describeFlags(schema: z.ZodObject<Record<string, z.ZodType>>): string {
-  const lines = Object.entries(schema.shape).flatMap(([key, property]) => {
-    const { description, example, holds } = notesOf(key, property);
-    return holds === "secret" ? [] : [`  ${flagOf(key)} ${example}\n      ${description}`];
+/**
+ * The help text of a program that is started as `heauth NAME`: how to call it, each setting with what it is, an example and its
+ * default, and where else settings may stand.
+ */
+export function describeProgram(name: string, about: string, schema: z.ZodObject<Record<string, z.ZodType>>): string {
+  const settings = Object.entries(schema.shape).flatMap(([key, property]) => {
+    const { holds, description, example } = notesOf(key, property);
+    if (holds === "secret") return [];
+    const call = `${flagOf(key)} ${example}`;
+    return [{ call, isNeeded: isNeeded(property), text: `  ${call}\n      ${description}${defaultOf(property)}\n` }];
   });
-  return `${lines.join("\n")}\n`;
+  const needed = settings.filter((each) => each.isNeeded);
+  const optional = settings.filter((each) => !each.isNeeded);
+  const logLevel = `${flagOf("logLevel")}, ${variableOf("logLevel")}, or logLevel`;
+  return `Usage: ${["heauth", name, ...needed.map(({ call }) => call), "[settings]"].join(" ")}
+
+${about}
+
+${section("Needed (the values are examples)", needed)}${section("Optional", optional)}Each setting can be a flag, a variable, or stand in a YAML file: ${logLevel}
+in the file that --config FILE names. Flags win over variables, those over the file.
+--print-config shows what that comes to, and where each value is from.
+`;
+}
+
+function section(title: string, settings: { readonly text: string }[]): string {
+  return settings.length === 0 ? "" : `${title}:\n${settings.map(({ text }) => text).join("")}\n`;
+}
+
+function isNeeded(property: z.ZodType): boolean {
+  return !property.safeParse(undefined).success;
+}
+
+/** As it would be written; a list's is empty. */
+function defaultOf(property: z.ZodType): string {
+  const { defaultValue } = property.def as { defaultValue?: unknown };
+  return defaultValue === undefined || Array.isArray(defaultValue) ? "" : ` Default: ${String(defaultValue)}.`;
 }

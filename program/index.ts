@@ -5,7 +5,7 @@ export { type Clock, elapsedMs, type Instant, instant, systemClock } from "./clo
 export { type Config, type ConfigSources, flagOf, readConfig, type Source, variableOf } from "./config.ts";
 export { withDeadline } from "./deadline.ts";
 export { asError, ProgramError, type ProgramErrorCode } from "./errors.ts";
-export { type CommandLine, describeFlags, parseFlags } from "./flags.ts";
+export { type CommandLine, describeProgram, parseFlags } from "./flags.ts";
 export { guarded } from "./guard.ts";
 export { createHealth, type Health, type HealthCheck, type HealthReport } from "./health.ts";
 export { inOrder } from "./lifecycle.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Config, readConfig } from "./config.ts";
 import { asError, ProgramError } from "./errors.ts";
-import { describeFlags, parseFlags } from "./flags.ts";
+import { describeProgram, parseFlags } from "./flags.ts";
 import { createHealth, type Health } from "./health.ts";
 import { createLogs, type LogLevel, type Logs, logLevels } from "./logs.ts";
 import { createMetrics, type Metrics } from "./measure.ts";
@@ -18,15 +18,16 @@ const EX_CONFIG = 78;
 /** The settings that every program has; spread them into its schema. */
 export const commonSettings = {
   logLevel: setting(z.enum(logLevels).default("info"), {
-    description: "How much to log; SIGUSR2 switches debug on and off while running",
+    description:
+      "How much to log (trace, debug, info, warn, error, fatal, silent); SIGUSR2 switches debug on and off while running.",
     example: "debug",
   }),
   probes: setting(hostPort().optional(), {
-    description: "Where to serve /healthz, /readyz and /metrics; nowhere unless given",
+    description: "Where to serve /healthz, /readyz and /metrics; nowhere unless given.",
     example: "127.0.0.1:9464",
   }),
   stopWithin: setting(durationMs().prefault("25s"), {
-    description: "How long a stop may take before what is left is ended by force",
+    description: "How long a stop may take before what is left is ended by force.",
     example: "25s",
   }),
 };
@@ -45,6 +46,8 @@ type CommonShape = typeof commonSettings & Record<string, z.ZodType>;
 export interface MainOptions<S extends z.ZodObject<CommonShape>> {
   name: string;
   version: string;
+  /** What it does, in a sentence or two, for its help text. */
+  about: string;
   schema: S;
   compose: (context: ProgramContext<z.infer<S>>) => Part[] | Promise<Part[]>;
   onReady?: () => void | Promise<void>;
@@ -54,9 +57,9 @@ export interface MainOptions<S extends z.ZodObject<CommonShape>> {
 
 /** A whole program: its configuration from the command line, its logs, metrics, health and probes, its parts, its end. */
 export async function main<S extends z.ZodObject<CommonShape>>(options: MainOptions<S>): Promise<void> {
-  const { name, version, schema, compose, argv = process.argv.slice(2) } = options;
-  if (argv.includes("--help")) {
-    process.stdout.write(`${name} ${version}\n\n${describeFlags(schema)}`);
+  const { name, version, about, schema, compose, argv = process.argv.slice(2) } = options;
+  if (argv.includes("--help") || argv.includes("-h")) {
+    process.stdout.write(describeProgram(name, about, schema));
     return;
   }
   const config = configured(name, schema, argv);
@@ -95,7 +98,7 @@ function configured<S extends z.ZodObject<CommonShape>>(
     process.stdout.write(printConfig(schema, config));
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
-    process.stderr.write(`${name}: ${asError(error).message}\n`);
+    process.stderr.write(`${name}: ${asError(error).message}; all settings: heauth ${name} --help\n`);
     process.exit(EX_CONFIG);
   }
   return undefined;

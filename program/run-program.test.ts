@@ -104,7 +104,9 @@ test("--print-config prints the effective configuration, secrets masked, and doe
 test("--help names the flags, and no secret among them", async () => {
   const { code, stdout } = await run("--help").ended;
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^program 1\.2\.3\n/);
+  expect(stdout).toMatch(/^Usage: heauth program \[settings\]\n\nDoes what its setting says\.\n/);
+  expect(stdout).not.toContain("Needed");
+  expect(stdout).toMatch(/Default: 25s\.$/m);
   expect(stdout).toContain("--log-level debug\n");
   expect(stdout).not.toContain("--password");
 });

@@ -49,7 +49,7 @@ export async function runProgram(options: ProgramOptions): Promise<never> {
     starting.catch(() => {});
     exitCode = await Promise.race([starting.then(() => end), end]);
   } catch (error) {
-    log.fatal({ err: asError(error) }, `${name} did not start`);
+    log.fatal({ err: asError(error) }, `${name} did not start: ${reasons(error)}`);
     exitCode = 1;
   }
   health?.drain();
@@ -59,6 +59,12 @@ export async function runProgram(options: ProgramOptions): Promise<never> {
   });
   log.info({ exitCode }, `${name} has ended`);
   process.exit(exitCode);
+}
+
+/** What went wrong, and because of what. */
+function reasons(error: unknown): string {
+  const { message, cause } = asError(error);
+  return cause === undefined ? message : `${message}: ${reasons(cause)}`;
 }
 
 /** Within this time a repeated signal is the same wish: npm passes on a Ctrl-C that the terminal has sent us already. */

@@ -2,6 +2,11 @@ import type { z } from "zod";
 
 type Definition = { type: string; innerType?: z.ZodType; in?: z.ZodType };
 
+/** Whether a setting is a list: its flag may be given more than once. */
+export function isList(schema: z.ZodType): boolean {
+  return writtenType(schema) === "array";
+}
+
 /** The type below defaults, options and transformations: what a value looks like as it is written. */
 function writtenType(schema: z.ZodType): string {
   const definition = schema.def as unknown as Definition;

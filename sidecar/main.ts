@@ -7,6 +7,7 @@ export function runSidecar({ version, argv }: { version: string; argv: string[] 
   return main({
     name: "sidecar",
     version,
+    about: "Decides and records the requests of one app, for the Envoy beside it.",
     schema: sidecarSettings,
     argv,
     compose: ({ config, logs, metrics, health, fail }) =>

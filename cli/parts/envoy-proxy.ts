@@ -135,6 +135,7 @@ async function accepts({ host, port }: HostPort): Promise<void> {
 }
 
 function logLine(log: Logger, name: string, line: string): void {
-  const level = /^(critical|error)/.test(line) ? "error" : /^warning/.test(line) ? "warn" : "debug";
+  const asked = line.includes("caught ENVOY_SIGTERM");
+  const level = /^(critical|error)/.test(line) ? "error" : /^warning/.test(line) && !asked ? "warn" : "debug";
   log[level]({ child: name }, line);
 }

@@ -4,9 +4,10 @@ import { join, resolve } from "node:path";
 import { callerOfSocket, type Door } from "@heauth/hub";
 import { inOrder, type Part, type ProgramContext, systemClock } from "@heauth/program";
 import { ensureDatabase } from "@heauth/store";
+import { CliError } from "../errors.ts";
 import { createEmbeddedDatabase } from "../parts/embedded-database.ts";
 import { findEnvoy } from "../parts/find-envoy.ts";
-import type { StandaloneConfig } from "./config.ts";
+import type { ProtectedApp, StandaloneConfig } from "./config.ts";
 import { deferred } from "./deferred.ts";
 import { type DataFolder, dataFolder } from "./folder.ts";
 import { writeDurably } from "./keys.ts";
@@ -56,6 +57,15 @@ export async function createStandalone(context: ProgramContext<StandaloneConfig>
       metrics,
     }),
   );
+  /** Else its sidecar would wait for it until it is given up. */
+  function requirePolicy({ namespace, policy: name }: ProtectedApp): void {
+    const status = programs?.operator.status.get({ kind: "AuthPolicy", namespace, name });
+    if (status?.policyDigest !== undefined) return;
+    const problems = status?.conditions.filter((condition) => condition.status === "False") ?? [];
+    const why = problems.map(({ message }) => message).join("; ") || `${config.resources} holds no such AuthPolicy`;
+    throw new CliError("NotReady", `--protect ${namespace}/${name}: ${why}`);
+  }
+
   return {
     parts: [
       sockets,
@@ -76,6 +86,7 @@ export async function createStandalone(context: ProgramContext<StandaloneConfig>
       }),
       deferred("apps", async () => {
         await programs?.operator.synced;
+        for (const { app } of places) requirePolicy(app);
         return inOrder("apps", apps, logs.log);
       }),
     ],

@@ -12,6 +12,8 @@ export interface ProtectedApp {
 }
 
 const FORM = /^(?<namespace>[^/=]+)\/(?<policy>[^/=]+)=(?<listen>[^,]+),(?<upstream>.+)$/;
+/** Also with the folder of a unix socket for a host, which is no URL by the WHATWG: `postgresql://me@/heauth?host=%2Frun%2Fpostgresql`. */
+const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/; // RFC 1123 label
 
 /** `NAMESPACE/POLICY=HOST:PORT,UPSTREAM_URL` */
@@ -56,13 +58,13 @@ export const standaloneSettings = z.object({
       example: "clinic/web=127.0.0.1:8081,http://127.0.0.1:8080",
     },
   ),
-  database: setting(z.url({ protocol: /^postgres(ql)?$/ }).optional(), {
+  database: setting(z.string().regex(POSTGRES_URL, "must be a postgresql:// URL").optional(), {
     description: "A PostgreSQL of your own instead of the embedded one; its user must be able to create roles.",
     example: "postgresql://heauth@127.0.0.1:5432/heauth",
     holds: "url",
   }),
   issuer: setting(z.url({ protocol: /^https?$/ }).default("https://heauth.local"), {
-    description: "`iss` of every token.",
+    description: "`iss` of every token; access tokens of another issuer are refused.",
     example: "https://auth.example.org",
   }),
   tenantRegistration: setting(z.boolean().default(true), {

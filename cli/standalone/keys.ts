@@ -17,6 +17,7 @@ import {
   pinnedKey,
   pinnedKeys,
 } from "@heauth/core/ledger";
+import { asError } from "@heauth/program";
 import { CliError } from "../errors.ts";
 import type { DataFolder } from "./folder.ts";
 
@@ -55,11 +56,19 @@ export async function openKeys(folder: DataFolder): Promise<Keys> {
 async function pin(file: string, keys: readonly ProgramKey[]): Promise<PinnedKeys> {
   const present = keys.map((key) => pinnedKey(key.program, key.publicKey));
   const text = await readIfThere(file);
-  const before = text === undefined ? [] : parsePinnedKeys(text).values();
+  const before = text === undefined ? [] : formerKeys(file, text).values();
   const pinned = pinnedKeys([...before, ...present]);
   const now = formatPinnedKeys(pinned);
   if (now !== text) await writeDurably(file, now, 0o644);
   return pinned;
+}
+
+function formerKeys(file: string, text: string): PinnedKeys {
+  try {
+    return parsePinnedKeys(text);
+  } catch (error) {
+    throw new CliError("KeyFile", `${file}: ${asError(error).message}`);
+  }
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

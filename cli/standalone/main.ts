@@ -8,6 +8,8 @@ export function runStandalone({ version, argv }: { version: string; argv: string
   return main({
     name: "standalone",
     version,
+    about: `Runs operator, identity and hub, and a sidecar and an Envoy for each protected app, on one machine.
+When all is ready it prints one line, "ready identity=URL NAMESPACE/POLICY=URL …"; logs go to standard error.`,
     schema: standaloneSettings,
     argv,
     async compose(context) {

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { Command } from "@commander-js/extra-typings";
 import { parseProgramKeyFile } from "@heauth/core/keys";
 import { createSuperuser } from "@heauth/identity";
+import { asError } from "@heauth/program";
 import { LedgerWriter, openDatabase } from "@heauth/store";
 import { locateDatabase } from "../database/locate.ts";
 import { CliError } from "../errors.ts";
@@ -63,7 +64,11 @@ async function readCliKey(folder: DataFolder | undefined) {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new CliError("KeyFile", `${file} can't be read (${error.code})`);
   });
-  return parseProgramKeyFile(text, "cli");
+  try {
+    return parseProgramKeyFile(text, "cli");
+  } catch (error) {
+    throw new CliError("KeyFile", `${file}: ${asError(error).message}`);
+  }
 }
 
 async function firstLine(): Promise<string> {

@@ -16,6 +16,8 @@ export class JobLocks {
   readonly #held = new Set<string>();
   #opening: Promise<Connection> | undefined;
   #open: Connection | undefined;
+  /** A connection answers one question at a time. */
+  #asking: Promise<unknown> = Promise.resolve();
 
   constructor(database: Database) {
     this.#database = database;
@@ -24,6 +26,12 @@ export class JobLocks {
   /** Whether the job is ours to run now; asks for it where it is not. */
   async holds(job: string): Promise<boolean> {
     if (this.#held.has(job)) return true;
+    const asked = this.#asking.then(() => this.#ask(job));
+    this.#asking = asked.catch(() => {});
+    return asked;
+  }
+
+  async #ask(job: string): Promise<boolean> {
     const connection = await this.#connection();
     try {
       const { rows } = await connection.query(

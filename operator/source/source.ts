@@ -60,6 +60,11 @@ export interface ResourceSource {
   onChange(listener: (key: ResourceKey) => void): () => void;
 }
 
+/** For people: `AuthPolicy/shop/web`, `Tenant/acme`. */
+export function resourceName({ kind, namespace, name }: ResourceKey): string {
+  return [kind, namespace, name].filter((part) => part !== "").join("/");
+}
+
 /** A key for queues: `AuthPolicy/shop/web`, `Tenant//acme`. */
 export function keyText({ kind, namespace, name }: ResourceKey): string {
   return `${kind}/${namespace}/${name}`;

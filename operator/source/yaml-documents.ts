@@ -29,7 +29,8 @@ export function parseYamlDocuments(file: string, text: string): ParsedFile {
   const problems: SourceProblem[] = [];
   const documents: SourceDocument[] = [];
   for (const document of parsed) {
-    for (const { code, pos } of [...document.errors, ...document.warnings]) {
+    // The first one: what follows it is most often its consequence.
+    for (const { code, pos } of [...document.errors, ...document.warnings].slice(0, 1)) {
       const { line, col } = lineCounter.linePos(pos[0]);
       problems.push({ ...wholeFile(`well-formed YAML (${code} in column ${col})`), file, line });
     }

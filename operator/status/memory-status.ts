@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "@heauth/program";
-import { keyText, type ResourceKey } from "../source/source.ts";
+import { keyText, type ResourceKey, resourceName } from "../source/source.ts";
 import type { Condition, ResourceStatus, StatusSink } from "./condition.ts";
 
 export interface DatedCondition extends Condition {
@@ -38,14 +38,14 @@ export class MemoryStatus implements StatusSink {
       const old = before?.conditions.find(({ type }) => type === condition.type);
       const since = old?.status === condition.status ? old.lastTransitionMs : this.#nowMs();
       const dated = { ...condition, lastTransitionMs: since };
-      if (!isDeepStrictEqual(old, dated)) this.#tell(name, condition);
+      if (!isDeepStrictEqual(old, dated)) this.#tell(resourceName(key), condition);
       return dated;
     });
     this.#statuses.set(name, { ...status, conditions });
   }
 
   async forget(key: ResourceKey): Promise<void> {
-    if (this.#statuses.delete(keyText(key))) this.#log.info({ resource: keyText(key) }, "the resource is gone");
+    if (this.#statuses.delete(keyText(key))) this.#log.info({ resource: resourceName(key) }, "the resource is gone");
   }
 
   #tell(resource: string, { type, status, reason, message }: Condition): void {

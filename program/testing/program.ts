@@ -21,6 +21,7 @@ const schema = z.object({
 await main({
   name: "program",
   version: "1.2.3",
+  about: "Does what its setting says.",
   schema,
   onReady: () => console.log("ready"),
   compose: ({ config: { behaviour }, logs, fail }) => {

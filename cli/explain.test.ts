@@ -1,0 +1,12 @@
+import { expect, test } from "@jest/globals";
+import { CliError } from "./errors.ts";
+import { explain } from "./explain.ts";
+
+test("what somebody can mend is one line with its code", () => {
+  expect(explain(new CliError("KeyFile", "the file\nis broken"))).toBe("the file is broken (KeyFile)");
+});
+
+test("a bug shows where it is", () => {
+  expect(explain(new TypeError("no such thing"))).toMatch(/^TypeError: no such thing\n +at .*explain\.test\.ts/);
+  expect(explain("thrown text")).toContain("thrown text");
+});
