@@ -31,6 +31,12 @@ export function violates(error: unknown, constraint: string): boolean {
   return (error as { constraint?: unknown } | null)?.constraint === constraint;
 }
 
+/** The constraint or unique index by which the database refused a row because it has one like it; undefined for other errors. */
+export function takenIn(error: unknown): string | undefined {
+  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown };
+  return code === "23505" ? String(constraint) : undefined;
+}
+
 // Appendix A of PostgreSQL's manual: admin_shutdown, crash_shutdown, cannot_connect_now, query_canceled (statement timeout),
 // lock_not_available, idle_in_transaction_session_timeout, too_many_connections, read_only_sql_transaction (a standby after a
 // failover), object_not_in_prerequisite_state (no WAL position on a standby), serialization_failure, deadlock_detected, out of disk, memory.

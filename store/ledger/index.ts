@@ -2,7 +2,7 @@ export { amendBlock, blocksToAmend, blocksToClose, closeBlock, type SessionName 
 export { LedgerStoreError, type LedgerStoreErrorCode } from "./errors.ts";
 export { insertSegments } from "./ingest.ts";
 export { journalOwner, journalsOfPod, noteWatermark, readJournalHead, type StoredJournalHead } from "./journals.ts";
-export { insertKeyChange, readKeyChanges } from "./key-changes.ts";
+export { insertKeyChange, type LoggedKeyChange, readKeyChanges } from "./key-changes.ts";
 export {
   appendEntries,
   beginLog,
@@ -10,9 +10,9 @@ export {
   FIRST_EPOCH,
   insertCheckpoint,
   type LogHead,
+  lockLogHead,
   readCheckpoint,
   readLeaves,
-  readLogHead,
   setHalted,
 } from "./log.ts";
 export type { IncomingSegment } from "./open-segment.ts";

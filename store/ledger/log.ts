@@ -22,16 +22,16 @@ export interface EntryName {
   readonly number: number | null;
 }
 
-/** Where the tenant's log stands; undefined before its first entry. */
-export async function readLogHead(tx: Tx, tenantId: string): Promise<LogHead | undefined> {
+/** Where the tenant's log stands; undefined before its beginning. No other sealer gets it until the transaction ends. */
+export async function lockLogHead(tx: Tx, tenantId: string): Promise<LogHead | undefined> {
   const [row] = await tx.query<LogHead>(
-    "SELECT epoch, size, root, frontier, halted FROM log_head WHERE tenant_id = $1",
+    "SELECT epoch, size, root, frontier, halted FROM log_head WHERE tenant_id = $1 FOR NO KEY UPDATE",
     [tenantId],
   );
   return row;
 }
 
-/** Begins a tenant's log: empty. */
+/** Begins a tenant's log, unless somebody else has. */
 export async function beginLog(tx: Tx, tenantId: string, head: Omit<LogHead, "halted">): Promise<void> {
   await tx.query(
     `INSERT INTO log_head (tenant_id, epoch, size, root, frontier) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,

@@ -1,14 +1,15 @@
 import { type Checkpoint, Frontier, LedgerError, type PinnedKeys, verifyCheckpoint } from "@heauth/core/ledger";
-import { type LogHead, readLeaves, type Tx } from "@heauth/store";
+import { type LogHead, readCheckpoint, readLeaves, type Tx } from "@heauth/store";
 import { Halt } from "./halt.ts";
 
 const LEAVES_AT_ONCE = 16_384;
 
 /**
  * Proves that the log that is about to be signed goes on from the newest anchor. Where both stand at the same place, that is one
- * comparison; where the log is ahead (its last anchor could not be written), the roots are recomputed from the leaves.
+ * comparison; where the log is ahead (its last anchor could not be written), it must be signed, and the roots are recomputed
+ * from the leaves.
  * @param note the anchor; undefined when there is none
- * @throws Halt RolledBack, Forked, AnchorInvalid, AnchorMissing, LogRootMismatch
+ * @throws Halt RolledBack, Forked, AnchorInvalid, AnchorMissing, CheckpointMissing, CheckpointInvalid, LogEntryMissing, LogRootMismatch
  */
 export async function proveAnchor(
   tx: Tx,
@@ -17,7 +18,7 @@ export async function proveAnchor(
   note: string | undefined,
   pinned: PinnedKeys,
 ): Promise<void> {
-  if (!sameRoot(Frontier.of(head.size, head.frontier).root(), head.root)) {
+  if (!isConsistent(head)) {
     throw new Halt("LogRootMismatch", `the log's head of size ${head.size} is not what its subtrees make`);
   }
   if (note === undefined) {
@@ -35,7 +36,31 @@ export async function proveAnchor(
       throw new Halt("Forked", `the anchor has another root for ${anchor.size} entries`);
     return;
   }
+  // Entries and their checkpoint are committed at once: only what a sealer has signed before may lie behind the anchor.
+  await proveSigned(tx, tenantId, head, pinned);
   await proveLeaves(tx, tenantId, head, anchor);
+}
+
+function isConsistent({ size, root, frontier }: LogHead): boolean {
+  try {
+    return sameRoot(Frontier.of(size, frontier).root(), root);
+  } catch (error) {
+    if (error instanceof LedgerError) return false;
+    throw error;
+  }
+}
+
+async function proveSigned(tx: Tx, tenantId: string, head: LogHead, pinned: PinnedKeys): Promise<void> {
+  const note = await readCheckpoint(tx, tenantId, head);
+  if (note === undefined) throw new Halt("CheckpointMissing", `no checkpoint signs the log's ${head.size} entries`);
+  try {
+    const { tenant, epoch, size, root } = verifyCheckpoint(note, pinned);
+    if (tenant === tenantId && epoch === head.epoch && size === head.size && sameRoot(root, head.root)) return;
+  } catch (error) {
+    if (error instanceof LedgerError) throw new Halt("CheckpointInvalid", error.message, { cause: error });
+    throw error;
+  }
+  throw new Halt("CheckpointInvalid", `the checkpoint of size ${head.size} does not sign the log's entries`);
 }
 
 function readAnchor(note: string, tenantId: string, pinned: PinnedKeys): Checkpoint {

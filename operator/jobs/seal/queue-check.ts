@@ -21,14 +21,17 @@ export class QueueCheck {
   readonly #tx: Tx;
   readonly #tenantId: string;
   readonly #pinned: PinnedKeys;
+  readonly #inForce: ReadonlySet<string>;
   readonly #registrations = new Map<string, Registration>();
   readonly #journals = new Map<string, Place>();
   #block: Omit<Place, "seq"> | undefined;
 
-  constructor(tx: Tx, tenantId: string, pinned: PinnedKeys) {
+  /** @param inForce ids of the program keys that may vouch for a new journal */
+  constructor(tx: Tx, tenantId: string, pinned: PinnedKeys, inForce: ReadonlySet<string>) {
     this.#tx = tx;
     this.#tenantId = tenantId;
     this.#pinned = pinned;
+    this.#inForce = inForce;
   }
 
   /**
@@ -40,7 +43,7 @@ export class QueueCheck {
     try {
       switch (item.kind) {
         case "registration":
-          this.#register(item.journal, item.row);
+          this.#vouchedFor(item.journal, this.#register(item.journal, item.row));
           return { kind: item.kind, ...item.row };
         case "segment":
           await this.#segment(item.journal, item.number, item.row);
@@ -56,12 +59,18 @@ export class QueueCheck {
     }
   }
 
-  #register(journal: string, signed: SignedRegistration): void {
+  #vouchedFor(journal: string, { registrar }: Registration): void {
+    if (this.#inForce.has(registrar)) return;
+    throw new Halt("KeyNotPinned", `the registration of journal ${journal}: ${registrar} is not in force`);
+  }
+
+  #register(journal: string, signed: SignedRegistration): Registration {
     const registration = verifyRegistration(signed, this.#pinned);
     if (registration.journal !== journal || registration.tenant !== this.#tenantId) {
       throw new Halt("HeaderAltered", `registration of journal ${journal}: it names another journal or tenant`);
     }
     this.#registrations.set(journal, registration);
+    return registration;
   }
 
   async #segment(

@@ -8,15 +8,16 @@ import {
   insertCheckpoint,
   insertKeyChange,
   type LogHead,
+  lockLogHead,
   type NamedTenant,
   type QueuedItem,
   raiseLedgerAlert,
   readCheckpoint,
-  readLogHead,
   readSealQueue,
   removeQueued,
   setHalted,
   type Tx,
+  takenIn,
 } from "@heauth/store";
 import type { AnchorStore } from "../../anchor/store.ts";
 import { proveAnchor } from "./anchor-check.ts";
@@ -41,6 +42,9 @@ export type SealOutcome =
   | { readonly kind: "Unchanged"; readonly size: number }
   | { readonly kind: "Halted"; readonly why: string };
 
+/** `note`: what the anchor is to be. */
+type Result = { readonly outcome: SealOutcome; readonly note?: string | undefined };
+
 type Entry = EntryName & { readonly leaf: Uint8Array };
 
 /**
@@ -50,17 +54,25 @@ type Entry = EntryName & { readonly leaf: Uint8Array };
 export async function sealTenant(options: SealOptions, tenant: NamedTenant): Promise<SealOutcome> {
   const { database, anchors } = options;
   const anchor = await anchors.read(tenant.name);
-  const { outcome, note } = await database.tenantTransaction(tenant.id, (tx) => seal(tx, options, tenant.id, anchor));
+  const { outcome, note } = await database
+    .tenantTransaction(tenant.id, (tx) => seal(tx, options, tenant.id, anchor))
+    .catch((error: unknown) => inTheWay(options, tenant.id, error));
   if (note !== undefined && note !== anchor) await anchors.write(tenant.name, note);
   return outcome;
 }
 
-async function seal(
-  tx: Tx,
-  options: SealOptions,
-  tenantId: string,
-  anchor: string | undefined,
-): Promise<{ outcome: SealOutcome; note?: string | undefined }> {
+/** Nobody else appends to a log whose head is locked: a row that is in the way of its next entries was put there. */
+async function inTheWay({ database, now }: SealOptions, tenantId: string, error: unknown): Promise<Result> {
+  const constraint = takenIn(error);
+  if (constraint === undefined) throw error;
+  const halt = new Halt("Duplicate", `the log's next entries are there already (${constraint})`);
+  await database.tenantTransaction(tenantId, async (tx) =>
+    noteHalt(tx, tenantId, await headOf(tx, tenantId), halt, now()),
+  );
+  return { outcome: { kind: "Halted", why: halt.message } };
+}
+
+async function seal(tx: Tx, options: SealOptions, tenantId: string, anchor: string | undefined): Promise<Result> {
   const head = await headOf(tx, tenantId);
   let halt: Halt | undefined;
   try {
@@ -94,12 +106,12 @@ async function seal(
 }
 
 async function headOf(tx: Tx, tenantId: string): Promise<LogHead> {
-  const stored = await readLogHead(tx, tenantId);
+  const stored = await lockLogHead(tx, tenantId);
   if (stored !== undefined) return stored;
   const empty = Frontier.empty();
   const head = { epoch: FIRST_EPOCH, size: 0, root: Buffer.from(empty.root()), frontier: empty.toBytes() };
   await beginLog(tx, tenantId, head);
-  return { ...head, halted: null };
+  return (await lockLogHead(tx, tenantId)) ?? { ...head, halted: null };
 }
 
 interface Batch {
@@ -123,7 +135,7 @@ async function gather(tx: Tx, { keys, now }: SealOptions, tenantId: string): Pro
   for (const pending of changes.pin) await change(pending);
 
   const queued = await readSealQueue(tx, tenantId, BATCH);
-  const check = new QueueCheck(tx, tenantId, keys.pinned);
+  const check = new QueueCheck(tx, tenantId, keys.pinned, changes.inForce);
   const queueIds: number[] = [];
   for (const item of queued) {
     try {

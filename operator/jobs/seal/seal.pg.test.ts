@@ -268,6 +268,74 @@ describe("a log is halted, and says why, by", () => {
     await halted("Forked");
   });
 
+  test("a head that its subtrees do not make", async () => {
+    await record();
+    const sql = (change: string) =>
+      store.superuser.query(`UPDATE log_head SET ${change} WHERE tenant_id = $1`, [tenant.id]);
+    await sql("frontier = frontier || frontier");
+    expect(await seal()).toMatchObject({ kind: "Halted", why: expect.stringMatching("^LogRootMismatch:") });
+    await sql("frontier = substr(frontier, 1, length(frontier) / 2)");
+    await sql("root = sha256(root)");
+    expect(await seal()).toMatchObject({ kind: "Halted", why: expect.stringMatching("^LogRootMismatch:") });
+  });
+
+  test("entries behind the anchor that no sealer signed", async () => {
+    await record();
+    const leaves = await rows<{ leaf: Buffer }>("SELECT leaf FROM log_entry WHERE tenant_id = $1 ORDER BY index");
+    const forged = sha256(Buffer.from("mine"));
+    const tree = Frontier.empty();
+    for (const { leaf } of leaves) tree.append(leaf);
+    tree.append(forged);
+    await store.superuser.query(
+      "INSERT INTO log_entry (tenant_id, epoch, index, kind, number, leaf) VALUES ($1, 0, $2, 'block', 0, $3)",
+      [tenant.id, tree.size - 1, forged],
+    );
+    await store.superuser.query("UPDATE log_head SET size = $2, root = $3, frontier = $4 WHERE tenant_id = $1", [
+      tenant.id,
+      tree.size,
+      tree.root(),
+      tree.toBytes(),
+    ]);
+    await halted("CheckpointMissing");
+  });
+
+  test("an entry that stands already where the next one goes", async () => {
+    await record();
+    await store.superuser.query(
+      "INSERT INTO log_entry (tenant_id, epoch, index, kind, number, leaf) VALUES ($1, 0, 6, 'block', 0, sha256('mine'))",
+      [tenant.id],
+    );
+    await halted("Duplicate");
+  });
+
+  test.each<[string, string, string]>([
+    ["deleted", "DELETE FROM key_change WHERE tenant_id = $1 AND number = 3", "LogEntryMissing"],
+    [
+      "played back",
+      `INSERT INTO key_change SELECT tenant_id, 4, body, signature FROM key_change WHERE tenant_id = $1 AND number = 0`,
+      "NotLogged",
+    ],
+    [
+      "exchanged",
+      `UPDATE key_change AS one SET body = two.body, signature = two.signature FROM key_change AS two
+        WHERE one.tenant_id = $1 AND two.tenant_id = $1 AND one.number = 0 AND two.number = 1`,
+      "LogEntryAltered",
+    ],
+  ])("a key change that was %s", async (_what, change, finding) => {
+    await store.superuser.query(change, [tenant.id]);
+    await record();
+    await halted(finding);
+  });
+
+  test("a journal that a retired key vouches for", async () => {
+    const inForce = new Set([...keys.pinned.keys()].filter((id) => id !== keys.hub.id));
+    const retiring = { keys: { operator: keys.operator, pinned: keys.pinned, inForce } };
+    await seal(retiring);
+    const journal = new TestJournal(tenant.id, keys.hub);
+    await hub.transaction((tx) => journal.register(tx, keys.hub));
+    expect(await seal(retiring)).toMatchObject({ kind: "Halted", why: expect.stringMatching("^KeyNotPinned:") });
+  });
+
   test("an anchor that is gone, torn, or signed by another operator", async () => {
     const note = (await anchors.read(tenant.name)) ?? "";
     await rm(anchors.pathOf(tenant.name));
