@@ -70,10 +70,25 @@ export function createOperator(options: OperatorOptions): Operator {
 
   const job = (name: keyof typeof INTERVAL_MS, round: (stopping: AbortSignal) => Promise<boolean>) =>
     new Job({ name, locks, log, intervalMs: INTERVAL_MS[name], round });
+  const failed =
+    (job: string) =>
+    (
+      { tenantId: tenant, sessionId: session }: { readonly tenantId: string; readonly sessionId?: string },
+      error: unknown,
+    ) =>
+      log.warn({ job, tenant, session, err: asError(error) }, "a tenant's part of the job failed; it is tried again");
   const jobs = [
     job("seal", (stopping) => sealer.round(stopping)),
-    job("close-blocks", () => closeBlocks({ database, recorder, ...grace, onClosed: () => blocksClosed.add() })),
-    job("expire-sessions", () => expireSessions(database, recorder)),
+    job("close-blocks", () =>
+      closeBlocks({
+        database,
+        recorder,
+        ...grace,
+        onClosed: () => blocksClosed.add(),
+        onFailure: failed("close-blocks"),
+      }),
+    ),
+    job("expire-sessions", () => expireSessions(database, recorder, failed("expire-sessions"))),
     job("deliver-alerts", () => deliverer.round()),
   ];
 

@@ -175,3 +175,18 @@ test("late records wait a moment and are told of in one amendment, which is none
     `"block":{"journals":[{"count":3,"first":0,"journal":"${journal.id}","last":1}],"number":0}`,
   );
 });
+
+test("of two who amend the same block one does", async () => {
+  await logout();
+  await close();
+  await ship(sessionId);
+  const other = new LedgerWriter({ program: "operator", programKey: keys.operator });
+  const amend = (by: LedgerWriter) =>
+    operator.tenantTransaction(tenantId, (tx) => amendBlock(tx, by, { tenantId, sessionId }));
+  await Promise.all([amend(recorder), amend(other), amend(recorder)]);
+  const [amendments] = await store.superuser.query(
+    `SELECT count(*) FROM segment WHERE tenant_id = $1 AND position('"type":"session.amend"'::bytea IN records) > 0`,
+    [tenantId],
+  );
+  expect(amendments).toEqual({ count: 1 });
+});

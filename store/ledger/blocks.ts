@@ -114,30 +114,29 @@ export function blocksToAmend(
 
 /** Tells of late records in the ledger: a `session.amend` that names the block and where they are. The block stays as it is. */
 export async function amendBlock(tx: Tx, recorder: Recorder, { tenantId, sessionId }: SessionName): Promise<void> {
-  const rows = await tx.query<{ journal_id: string; number: number; count: number }>(
-    `SELECT journal_id, number, count FROM late_record WHERE tenant_id = $1 AND session_id = $2
-      ORDER BY journal_id, number`,
-    [tenantId, sessionId],
-  );
-  const ranges = new Map<string, { first: number; last: number; count: number }>();
-  for (const { journal_id, number, count } of rows) {
-    const range = ranges.get(journal_id);
-    if (range === undefined && ranges.size === MOST_AMENDED_JOURNALS) break;
-    ranges.set(journal_id, { first: range?.first ?? number, last: number, count: (range?.count ?? 0) + count });
-  }
   const [block] = await tx.query<{ number: number }>(
     "SELECT number FROM closed_block WHERE tenant_id = $1 AND session_id = $2",
     [tenantId, sessionId],
   );
-  if (ranges.size === 0 || block === undefined) return;
+  if (block === undefined) return;
+  // Taken out first: somebody else who amends the same waits here, and then finds nothing to tell of.
+  const rows = await tx.query<{ journal_id: string; number: number; count: number }>(
+    `DELETE FROM late_record USING
+       (SELECT DISTINCT journal_id FROM late_record WHERE tenant_id = $1 AND session_id = $2
+         ORDER BY journal_id LIMIT ${MOST_AMENDED_JOURNALS}) AS told
+      WHERE tenant_id = $1 AND session_id = $2 AND late_record.journal_id = told.journal_id
+     RETURNING late_record.journal_id, number, count`,
+    [tenantId, sessionId],
+  );
+  const ranges = new Map<string, { first: number; last: number; count: number }>();
+  for (const { journal_id, number, count } of rows) {
+    const range = ranges.get(journal_id) ?? { first: number, last: number, count: 0 };
+    const [first, last] = [Math.min(range.first, number), Math.max(range.last, number)];
+    ranges.set(journal_id, { first, last, count: range.count + count });
+  }
+  if (ranges.size === 0) return;
   const journals: JournalRange[] = [...ranges].map(([journal, range]) => ({ journal, ...range }));
   await recorder.append(tx, tenantId, [
     { type: "session.amend", session: sessionId, block: { number: block.number, journals } },
   ]);
-  // Only those that were read: more may have come in since.
-  await tx.query(
-    `DELETE FROM late_record USING unnest($3::uuid[], $4::bigint[]) AS told (journal_id, last)
-      WHERE tenant_id = $1 AND session_id = $2 AND late_record.journal_id = told.journal_id AND number <= told.last`,
-    [tenantId, sessionId, journals.map(({ journal }) => journal), journals.map(({ last }) => last)],
-  );
 }

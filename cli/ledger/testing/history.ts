@@ -70,10 +70,13 @@ export async function makeHistory(store: TestDatabase, folder: string): Promise<
   await identity.tenantTransaction(tenantId, (tx) => revokeSessions(tx, writer, logout));
   await hub.transaction((tx) => noteWatermark(tx, tenantId, journal.id, 1));
   const recorder = new LedgerWriter({ program: "operator", programKey: keys.operator });
-  await closeBlocks({ database: operator, recorder });
+  const onFailure = (_session: object, error: unknown) => {
+    throw error;
+  };
+  await closeBlocks({ database: operator, recorder, onFailure });
   await seal();
   await ship(decision(closing.id, { decision: "Deny", reason: "SessionClosed" }), decision(staying.id));
-  await closeBlocks({ database: operator, recorder, amendAfterMs: 0 });
+  await closeBlocks({ database: operator, recorder, onFailure, amendAfterMs: 0 });
   const newest = await seal();
   const indexOf = async (kind: string, number: number | null, of: string | null) => {
     const [entry] = await store.superuser.query<{ index: number }>(

@@ -7,6 +7,7 @@ import {
   type Recorder,
   type SessionName,
 } from "@heauth/store";
+import { type OnFailure, oneByOne } from "../one-by-one.ts";
 
 const BATCH = 128;
 
@@ -19,6 +20,8 @@ export interface CloseBlocksOptions {
   /** How long late records wait, so that one amendment tells of several; 5 s unless given. */
   readonly amendAfterMs?: number;
   readonly onClosed?: () => void;
+  /** Told of a session whose block could not be closed or amended; it is tried again. */
+  readonly onFailure: OnFailure<SessionName>;
 }
 
 /**
@@ -26,21 +29,16 @@ export interface CloseBlocksOptions {
  * @returns whether there may be more
  */
 export async function closeBlocks(options: CloseBlocksOptions): Promise<boolean> {
-  const { database, recorder, graceMs = 10_000, amendAfterMs = 5_000, onClosed } = options;
+  const { database, recorder, graceMs = 10_000, amendAfterMs = 5_000, onClosed, onFailure } = options;
   const closing = await database.transaction((tx) => blocksToClose(tx, { graceMs, limit: BATCH }));
-  for (const session of closing) {
-    const number = await inTenant(database, session, (tx) => closeBlock(tx, session));
+  const close = async (session: SessionName) => {
+    const number = await database.tenantTransaction(session.tenantId, (tx) => closeBlock(tx, session));
     if (number !== undefined) onClosed?.();
-  }
+  };
+  const closed = await oneByOne(closing, close, onFailure);
   const late = await database.transaction((tx) => blocksToAmend(tx, { waitMs: amendAfterMs, limit: BATCH }));
-  for (const session of late) await inTenant(database, session, (tx) => amendBlock(tx, recorder, session));
-  return closing.length === BATCH || late.length === BATCH;
-}
-
-function inTenant<T>(
-  database: Database,
-  { tenantId }: SessionName,
-  work: Parameters<typeof database.tenantTransaction<T>>[1],
-): Promise<T> {
-  return database.tenantTransaction(tenantId, work);
+  const amend = (session: SessionName) =>
+    database.tenantTransaction(session.tenantId, (tx) => amendBlock(tx, recorder, session));
+  const amended = await oneByOne(late, amend, onFailure);
+  return closed && amended && (closing.length === BATCH || late.length === BATCH);
 }

@@ -1,18 +1,26 @@
 import { type Database, type Recorder, revokeSessions, type TimedOutSession, timedOutSessions } from "@heauth/store";
+import { type OnFailure, oneByOne } from "../one-by-one.ts";
 
 const BATCH = 256;
 
 /**
  * Closes the sessions whose time is over, by the one way that sessions end. They are refused everywhere already; this ends their
  * tokens' keys and lets their blocks be closed.
+ * @param onFailure told of a tenant whose sessions could not be closed; they are tried again
  * @returns whether there may be more
  */
-export async function expireSessions(database: Database, recorder: Recorder): Promise<boolean> {
+export async function expireSessions(
+  database: Database,
+  recorder: Recorder,
+  onFailure: OnFailure<{ readonly tenantId: string }>,
+): Promise<boolean> {
   const timedOut = await database.transaction((tx) => timedOutSessions(tx, BATCH));
-  for (const [, sessions] of Map.groupBy(timedOut, ({ tenantId, reason }) => `${tenantId} ${reason}`)) {
+  const groups = Map.groupBy(timedOut, ({ tenantId, reason }) => `${tenantId} ${reason}`).values();
+  const revocations = [...groups].map((sessions) => {
     const [{ tenantId, reason }] = sessions as [TimedOutSession];
-    const sessionIds = sessions.map(({ sessionId }) => sessionId);
-    await database.tenantTransaction(tenantId, (tx) => revokeSessions(tx, recorder, { tenantId, sessionIds, reason }));
-  }
-  return timedOut.length === BATCH;
+    return { tenantId, reason, sessionIds: sessions.map(({ sessionId }) => sessionId) };
+  });
+  const revoke = (revocation: (typeof revocations)[number]) =>
+    database.tenantTransaction(revocation.tenantId, (tx) => revokeSessions(tx, recorder, revocation));
+  return (await oneByOne(revocations, revoke, onFailure)) && timedOut.length === BATCH;
 }

@@ -388,7 +388,10 @@ test("the whole chain, from a login to a closed and amended block, verifies", as
   const logout = { tenantId: tenant.id, sessionIds: [session.id], reason: "Logout" } as const;
   await identity.tenantTransaction(tenant.id, (tx) => revokeSessions(tx, writer, logout));
   const recorder = new LedgerWriter({ program: "operator", programKey: keys.operator });
-  const close = () => closeBlocks({ database: operator, recorder, amendAfterMs: 0 });
+  const onFailure = (_session: object, error: unknown) => {
+    throw error;
+  };
+  const close = () => closeBlocks({ database: operator, recorder, onFailure, amendAfterMs: 0 });
   await close();
   expect(await rows("SELECT number FROM closed_block WHERE tenant_id = $1")).toEqual([]);
   await hub.transaction((tx) => noteWatermark(tx, tenant.id, journal.id, 1));
