@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import canonicalize from "canonicalize";
-import { canonicalJson } from "./canonical.ts";
+import { canonicalBytes } from "../ledger/canonical.ts";
 import { digestOf } from "./compile.ts";
 import { features } from "./features.ts";
 import { preparePolicy } from "./prepare.ts";
@@ -74,6 +74,7 @@ describe("is not compiled", () => {
     ["LimitExceeded spec.audit.durability", { audit: { durability: "BestEffort" } }],
     ["LimitExceeded spec.rules[0].durability", rule({ durability: "BestEffort" })],
     ["Invalid spec.rules[0].when", rule({ when: "request.path.matches('a')" })],
+    ["Invalid spec.rules[0].when", rule({ when: "request.method == '\ud800'" })],
     ["Invalid spec.rules[0].match[0].path.value", rule({ match: [{ path: { value: "/%61" } }] })],
     ["Invalid spec.rules[0].match[0].path.value", rule({ match: [{ path: { value: "/a%252fb" } }] })],
     ["Invalid spec.rules[0].match[1].path.value", rule({ match: [{}, { path: { value: "/{a}" } }] })],
@@ -85,7 +86,7 @@ describe("is not compiled", () => {
 describe("compiled bytes are read strictly", () => {
   const { bytes, digest, policy } = compiled();
   const tampered = (change: object) => {
-    const changed = canonicalJson({ ...policy, ...change });
+    const changed = canonicalBytes({ ...policy, ...change });
     return preparePolicy(changed, digestOf(changed));
   };
 
@@ -122,6 +123,7 @@ describe("compiled bytes are read strictly", () => {
   test.each<[string, string]>([
     ["spaces", JSON.stringify(policy, null, 1)],
     ["no JSON", "{"],
+    ["a lone surrogate", JSON.stringify({ ...policy, name: "\ud800" })],
     ["null", "null"],
     ["nothing", ""],
   ])("not as %s", (_, text) => {

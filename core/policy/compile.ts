@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { canonicalBytes } from "../ledger/canonical.ts";
 import { type AuthPolicy, type FieldProblem, milliseconds, type Tenant } from "../resources/index.ts";
-import { canonicalJson } from "./canonical.ts";
 import type { CompiledPolicy, CompiledRule } from "./compiled.ts";
 import { requiredFeatures } from "./features.ts";
 import { policyProblems } from "./problems.ts";
@@ -29,7 +29,7 @@ export function compile(input: CompileInput): Compiled {
   const problems = policyProblems(input.tenant.resource, input.policy);
   if (problems.length > 0) return { ok: false, problems };
   const policy = compiledPolicy(input);
-  const bytes = canonicalJson(policy);
+  const bytes = canonicalBytes(policy);
   return { ok: true, policy, bytes, digest: digestOf(bytes) };
 }
 

@@ -68,7 +68,6 @@ export type CompiledPolicy = z.output<typeof compiledPolicySchema>;
 export type CompiledRule = z.output<typeof compiledRule>;
 export type CompiledMatch = z.output<typeof compiledMatch>;
 export type Mode = z.output<typeof mode>;
-export type Access = z.output<typeof access>;
 export type Durability = z.output<typeof durability>;
 export type CredentialSource = z.output<typeof credentialSource>;
 export type HeaderValue = z.output<typeof headerValue>;

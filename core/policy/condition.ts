@@ -29,6 +29,7 @@ export function prepareCondition(expression: string): PreparedCondition {
   if (expression.length > conditionLimits.characters) {
     return { ok: false, expected: `at most ${conditionLimits.characters} characters` };
   }
+  if (!expression.isWellFormed()) return { ok: false, expected: "well-formed Unicode" };
   const checked = conditionEnvironment.check(expression);
   if (!checked.valid) return { ok: false, expected: `CEL that is well typed: ${summary(checked.error)}` };
   if (checked.type !== "bool") return { ok: false, expected: `CEL that yields bool, not ${checked.type}` };

@@ -1,4 +1,4 @@
-import { endedByTime } from "../sessions/close-reason.ts";
+import { closedReason } from "../sessions/close-reason.ts";
 import { timedOut } from "../sessions/timeouts.ts";
 import { checkClaims } from "../tokens/check-claims.ts";
 import type { CompiledPolicy } from "./compiled.ts";
@@ -18,7 +18,7 @@ export function refusedSession(
   nowMs: number,
 ): ReasonName | undefined {
   if (session.tenant !== policy.tenant.id) return "WrongTenant";
-  if (session.status === "Closed") return closedBecause(session.closeReason);
+  if (session.status === "Closed") return closedReason(session.closeReason);
   const over = timedOut(session, { idleTimeoutMs: policy.sessions.idleTimeoutMs, nowMs });
   if (over === "SessionExpired") return over;
   if (session.ageMs > policy.authentication.maxStalenessMs) return "StoreUnavailable";
@@ -29,10 +29,4 @@ export function refusedSession(
 /** Whether the state is older than it should be, though it still serves. */
 export function isStale(policy: CompiledPolicy, session: SessionEvidence): boolean {
   return session.ageMs > policy.authentication.revalidateAfterMs;
-}
-
-/** A session that ended by itself is no mismatch; any other end makes its token one. */
-function closedBecause(closeReason: string | undefined): ReasonName {
-  if (closeReason === undefined || !endedByTime(closeReason)) return "SessionClosed";
-  return closeReason === "SessionIdle" ? "SessionIdle" : "SessionExpired";
 }

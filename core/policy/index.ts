@@ -1,6 +1,5 @@
 export { type Compiled, type CompileInput, compile } from "./compile.ts";
 export type {
-  Access,
   CompiledMatch,
   CompiledPolicy,
   CompiledRule,

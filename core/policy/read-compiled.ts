@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { canonicalJson } from "./canonical.ts";
+import { parseCanonical } from "../ledger/canonical.ts";
+import { LedgerError } from "../ledger/errors.ts";
 import { digestOf } from "./compile.ts";
 import { type CompiledPolicy, compiledPolicySchema } from "./compiled.ts";
 import { features } from "./features.ts";
@@ -18,9 +19,9 @@ const requirements = z.looseObject({ requiredFeatures: z.array(z.string()) });
 /** Reads a compiled policy back: the digest, the features it needs, then every field, strictly. */
 export function readCompiled(bytes: Uint8Array, digest: string): ReadCompiled {
   if (digestOf(bytes) !== digest) return refused("the policy's bytes are not those of its digest");
-  const document = parseJson(bytes);
+  const document = canonicalDocument(bytes);
   const needs = requirements.safeParse(document);
-  if (!needs.success) return refused("the policy can't be read: it names no required features");
+  if (!needs.success) return refused("the policy can't be read: it is not canonical, or names no required features");
   const missingFeatures = needs.data.requiredFeatures.filter((feature) => !features.includes(feature));
   if (missingFeatures.length > 0) {
     return { ok: false, missingFeatures, message: `the policy needs ${missingFeatures.join(", ")}` };
@@ -30,15 +31,16 @@ export function readCompiled(bytes: Uint8Array, digest: string): ReadCompiled {
     const issue = policy.error.issues[0];
     return refused(`the policy can't be read: ${issue?.path.join(".")}: ${issue?.message}`);
   }
-  if (!Buffer.from(canonicalJson(policy.data)).equals(bytes)) return refused("the policy is not in canonical form");
   return { ok: true, policy: policy.data };
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+/** Undefined for what is not in canonical form. */
+function canonicalDocument(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    return undefined;
+    return parseCanonical(bytes);
+  } catch (error) {
+    if (error instanceof LedgerError) return undefined;
+    throw error;
   }
 }
 

@@ -65,7 +65,7 @@ const responses = z.strictObject({
       redirectTo: z
         .string()
         .max(1024)
-        .regex(/^\/([^/\\\s][^\\\s]*)?$/)
+        .regex(/^\/([!-.0-[\]-~][!-[\]-~]*)?$/)
         .meta({ description: "A path of the same origin that browsers are sent to instead of the 401." }),
     })
     .optional()

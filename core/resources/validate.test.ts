@@ -226,6 +226,12 @@ describe("AuthPolicy", () => {
       { redirectTo: "https://evil.example" },
       "Invalid spec.responses.unauthenticated.redirectTo",
     ],
+    ["spec.responses.unauthenticated", { redirectTo: "/log\0in" }, "Invalid spec.responses.unauthenticated.redirectTo"],
+    [
+      "spec.responses.unauthenticated",
+      { redirectTo: "/\u0142ogin" },
+      "Invalid spec.responses.unauthenticated.redirectTo",
+    ],
     ["spec.responses.unavailable.retryAfter", "0s", "Invalid spec.responses.unavailable.retryAfter"],
     ["spec.audit.durability", "Disk", "Invalid spec.audit.durability"],
     ["spec.passthroughPorts", [8080], "Invalid spec.passthroughPorts"],

@@ -11,7 +11,10 @@ export const closeReasons = [
 
 export type CloseReason = (typeof closeReasons)[number];
 
-/** Whether it ended by itself: a token of such a session is late, not suspicious. */
-export function endedByTime(reason: string): boolean {
-  return reason === "SessionIdle" || reason === "SessionExpired";
+/**
+ * Why a token of a closed session is refused: a session that ended by itself is no mismatch; any other end, also one that is not
+ * told, makes its token one.
+ */
+export function closedReason(closeReason: string | undefined): "SessionClosed" | "SessionIdle" | "SessionExpired" {
+  return closeReason === "SessionIdle" || closeReason === "SessionExpired" ? closeReason : "SessionClosed";
 }

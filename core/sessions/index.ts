@@ -1,4 +1,4 @@
-export { type CloseReason, closeReasons, endedByTime } from "./close-reason.ts";
+export { type CloseReason, closedReason, closeReasons } from "./close-reason.ts";
 export {
   deriveRefreshKey,
   deriveSessionKeyPair,

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { closeReasons, endedByTime } from "./close-reason.ts";
+import { closedReason, closeReasons } from "./close-reason.ts";
 import { timedOut } from "./timeouts.ts";
 
 test.each([
@@ -19,5 +19,8 @@ test("the absolute timeout counts whatever the use, and comes first", () => {
 });
 
 test("only the timeouts end a session by themselves", () => {
-  expect(closeReasons.filter(endedByTime)).toEqual(["SessionIdle", "SessionExpired"]);
+  const late = closeReasons.filter((reason) => closedReason(reason) === reason);
+  expect(late).toEqual(["SessionIdle", "SessionExpired"]);
+  const others = [...closeReasons.filter((reason) => !late.includes(reason)), "", "Novel", undefined];
+  expect(new Set(others.map(closedReason))).toEqual(new Set(["SessionClosed"]));
 });

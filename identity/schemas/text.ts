@@ -1,4 +1,12 @@
-import { type NameReading, PASSWORD_MAX_BYTES, readEmail, readLogin, readScope, readSubject } from "@heauth/core/users";
+import {
+  isPasswordText,
+  type NameReading,
+  PASSWORD_MAX_BYTES,
+  readEmail,
+  readLogin,
+  readScope,
+  readSubject,
+} from "@heauth/core/users";
 import * as z from "zod";
 
 /** A string that one of the readers of names takes; it arrives in the form in which it is kept. */
@@ -34,9 +42,7 @@ export const password = () =>
     .string()
     .min(1)
     .max(PASSWORD_MAX_BYTES)
-    .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), {
-      error: "must be text without control characters",
-    })
+    .refine(isPasswordText, { error: "must be text without control characters" })
     .meta({ description: "A password." });
 
 /** A token, not yet looked into. */

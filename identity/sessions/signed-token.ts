@@ -1,6 +1,6 @@
 import { publicKeyOf } from "@heauth/core/ledger";
 import type { ReasonName } from "@heauth/core/policy";
-import { timedOut } from "@heauth/core/sessions";
+import { closedReason, timedOut } from "@heauth/core/sessions";
 import {
   type AccessTokenClaims,
   checkClaims,
@@ -84,9 +84,4 @@ export function refusalNow(
   if (state.status === "Closed") return closedReason(state.closeReason);
   const { idleTimeoutMs } = tenant.settings.sessions;
   return timedOut({ idleMs: state.idle / 1000, expiresAtMs: state.expiresAt / 1000 }, { idleTimeoutMs, nowMs });
-}
-
-/** A session that ended by itself is no mismatch; any other end makes its token one. */
-function closedReason(closeReason: string | undefined): ReasonName {
-  return closeReason === "SessionIdle" || closeReason === "SessionExpired" ? closeReason : "SessionClosed";
 }
