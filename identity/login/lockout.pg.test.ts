@@ -27,6 +27,8 @@ const codes = (answers: { json: () => { code?: string } }[]) => {
   for (const answer of answers) counts[answer.json().code ?? "ok"] = (counts[answer.json().code ?? "ok"] ?? 0) + 1;
   return counts;
 };
+/** How many more tries the delays that have passed meanwhile give: after 1 s, after 2 s more, after 4 s more. */
+const delaysSince = (start: number) => Math.floor(Math.log2((performance.now() - start) / 1000 + 1));
 
 test("200 guesses at once, from as many addresses, get no more tries than the tenant allows; the right one among the rest is not told", async () => {
   const login = await freshUser();
@@ -36,9 +38,7 @@ test("200 guesses at once, from as many addresses, get no more tries than the te
   );
   const answers = await Promise.all(guesses);
   const { LoginFailed = 0, TooManyAttempts = 0, ok = 0 } = codes(answers);
-  // One more after each delay that has passed meanwhile: 1 s, 2 s more, 4 s more.
-  const delays = Math.floor(Math.log2((performance.now() - start) / 1000 + 1));
-  expect(LoginFailed + ok).toBeLessThanOrEqual(FAILURES + delays);
+  expect(LoginFailed + ok).toBeLessThanOrEqual(FAILURES + delaysSince(start));
   expect(LoginFailed).toBeGreaterThan(0);
   expect(LoginFailed + TooManyAttempts + ok).toBe(200);
   for (const answer of answers.filter(({ statusCode }) => statusCode === 429)) {
@@ -60,13 +60,20 @@ test("login and e-mail address share one counter; the delay ends", async () => {
 });
 
 test("one address that tries many accounts is held back too; another is not", async () => {
+  const login = await freshUser();
   const from = "2001:db8:1:2:3::";
+  const start = performance.now();
   const guesses = Array.from({ length: FAILURES * 10 + 20 }, (_, index) =>
     attempt(`nobody${index}`, "x", { from: `${from}${index}` }),
   );
   const { TooManyAttempts = 0, LoginFailed = 0 } = codes(await Promise.all(guesses));
-  expect([LoginFailed, TooManyAttempts]).toEqual([FAILURES * 10, 20]);
-  const login = await freshUser();
+  expect(LoginFailed).toBeGreaterThanOrEqual(FAILURES * 10);
+  expect(LoginFailed).toBeLessThanOrEqual(FAILURES * 10 + delaysSince(start));
+  expect(LoginFailed + TooManyAttempts).toBe(FAILURES * 10 + 20);
+  // The delay goes on, however slow the machine is.
+  await home.db.superuser.query("UPDATE login_failure SET retry_at = now() + interval '1 h' WHERE failures >= $1", [
+    FAILURES * 10,
+  ]);
   expect((await attempt(login, PASSWORD, { from: "2001:db8:1:2::ffff" })).statusCode).toBe(429);
   expect((await attempt(login, PASSWORD, { from: "2001:db8:1:3::ffff" })).statusCode).toBe(200);
 });
