@@ -15,6 +15,8 @@ import {
   testDatabase,
   testKeys,
 } from "../testing/index.ts";
+import type { Tx } from "../transaction.ts";
+import { RUN_LENGTH } from "./from-records.ts";
 
 const keys = testKeys();
 const receiver = (name: string) => ({
@@ -121,6 +123,43 @@ describe("alerts", () => {
       [tenant],
     );
     expect(window).toEqual({ soon: true });
+  });
+
+  test("of a clock that runs ahead are one alert, too", async () => {
+    for (let hour = 1; hour < 4; hour++) await take(denied("SessionClosed", { at: Date.now() * 1000 + hour * 3600e6 }));
+    expect((await alerts()).map(({ count }) => count)).toEqual([3]);
+  });
+
+  test("of many kinds in one segment take no more statements than of one", async () => {
+    const statements = async (kinds: number) => {
+      const peers = Array.from({ length: kinds }, (_, nth) => `10.${nth >> 8}.${nth & 255}.1`);
+      const forged = peers.flatMap((peer, nth) => [
+        denied("BadSignature", { rule: `rule-${nth}` }),
+        ...Array.from({ length: RUN_LENGTH }, () =>
+          decision(undefined, { decision: "Deny", reason: "BadTag", private: { peer } }),
+        ),
+      ]);
+      const segment = journal.seal(...forged);
+      let asked = 0;
+      await hub.transaction(async (tx) => {
+        const counting: Tx = {
+          query: (sql, params) => {
+            asked++;
+            return tx.query(sql, params);
+          },
+        };
+        await insertSegments(counting, tenant, journal.id, [segment]);
+      });
+      return asked;
+    };
+    const one = await statements(1);
+    expect(await statements(150)).toBe(one + 1); // those that were there count on
+    expect((await alerts()).map(({ count }) => Number(count)).toSorted((a, b) => a - b)).toEqual([
+      ...Array.from({ length: 149 }, () => 1),
+      2,
+      ...Array.from({ length: 149 }, () => RUN_LENGTH),
+      2 * RUN_LENGTH,
+    ]);
   });
 
   test("of many at once are one, and none is uncounted", async () => {

@@ -56,19 +56,30 @@ async function countRuns(
   tenantId: string,
   occurrences: readonly Occurrence[],
 ): Promise<ReadonlyMap<string, number>> {
-  const weights = new Map<string, number>();
-  for (const [key, { first, count }] of grouped(occurrences)) {
-    const [run] = await tx.query<{ count: number }>(
-      `INSERT INTO alert_run AS run (tenant_id, dedup_key, since, count) VALUES ($1, $2, least(heauth.at($3), now()), $4)
-       ON CONFLICT (tenant_id, dedup_key) DO UPDATE
-          SET since = CASE WHEN excluded.since >= run.since + interval '1 minute' THEN excluded.since ELSE run.since END,
-              count = excluded.count +
-                      CASE WHEN excluded.since >= run.since + interval '1 minute' THEN 0 ELSE run.count END
-       RETURNING count`,
-      [tenantId, key, first.at, count],
-    );
-    const total = run?.count ?? count;
-    if (total >= RUN_LENGTH) weights.set(key, total - count < RUN_LENGTH ? total : count);
-  }
-  return weights;
+  if (occurrences.length === 0) return new Map();
+  const groups = grouped(occurrences);
+  const runs = await tx.query<{ dedup_key: string; count: number }>(
+    `INSERT INTO alert_run AS run (tenant_id, dedup_key, since, count)
+     SELECT $1, news.dedup_key, least(heauth.at(news.since), now()), news.count
+       FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS news (dedup_key, since, count)
+     ON CONFLICT (tenant_id, dedup_key) DO UPDATE
+        SET since = CASE WHEN excluded.since >= run.since + interval '1 minute' THEN excluded.since ELSE run.since END,
+            count = excluded.count +
+                    CASE WHEN excluded.since >= run.since + interval '1 minute' THEN 0 ELSE run.count END
+     RETURNING dedup_key, count`,
+    [
+      tenantId,
+      groups.map(([key]) => key),
+      groups.map(([, { first }]) => first.at),
+      groups.map(([, { count }]) => count),
+    ],
+  );
+  const totals = new Map(runs.map(({ dedup_key, count }) => [dedup_key, count]));
+  return new Map(
+    groups.flatMap(([key, { count }]) => {
+      const total = totals.get(key) ?? count;
+      if (total < RUN_LENGTH) return [];
+      return [[key, total - count < RUN_LENGTH ? total : count]];
+    }),
+  );
 }
