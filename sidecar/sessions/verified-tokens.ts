@@ -33,7 +33,8 @@ export function createVerifiedTokens(maxTokens: number): VerifiedTokens {
 
   return {
     recall: (token) => tokens.get(token),
-    remember(token, remembered) {
+    remember(sent, remembered) {
+      const token = copied(sent);
       tokens.set(token, remembered);
       const siblings = ofSession.get(remembered.session.id);
       if (siblings === undefined) ofSession.set(remembered.session.id, new Set([token]));
@@ -44,4 +45,9 @@ export function createVerifiedTokens(maxTokens: number): VerifiedTokens {
     },
     clear: () => tokens.clear(),
   };
+}
+
+/** A string that was cut out of a header keeps the whole header in memory, and cookies may take 60 KiB. */
+function copied(token: string): string {
+  return Buffer.from(token, "latin1").toString("latin1");
 }
