@@ -107,6 +107,6 @@ function configured<S extends z.ZodObject<CommonShape>>(
 function toggleDebugOnSignal(logs: Logs, usual: LogLevel): void {
   process.on("SIGUSR2", () => {
     logs.setLevel(logs.level() === "debug" ? usual : "debug");
-    logs.log.info({ level: logs.level() }, "log level changed");
+    logs.log.info({ logLevel: logs.level() }, "log level changed");
   });
 }
