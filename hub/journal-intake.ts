@@ -1,11 +1,11 @@
 import type { ProgramKey } from "@heauth/core/keys";
 import { LedgerError, parseRegistration, type Registration } from "@heauth/core/ledger";
+import { isUuid } from "@heauth/program";
 import type { HubHandlers } from "@heauth/protocol";
 import { type Database, insertSegments, journalsOfPod, type RecoveredJournal, registerJournal } from "@heauth/store";
 import { type Caller, podOf } from "./callers.ts";
 import type { JournalOwners } from "./journal-owners.ts";
 import { denied, malformed } from "./refusals.ts";
-import { isUuid } from "./uuid.ts";
 
 type LookUpRequest = Parameters<HubHandlers["lookUpJournals"]>[0];
 type LookUpResponse = Awaited<ReturnType<HubHandlers["lookUpJournals"]>>;

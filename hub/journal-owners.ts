@@ -1,8 +1,8 @@
+import { isUuid } from "@heauth/program";
 import { CallError } from "@heauth/protocol";
 import { journalOwner, type Tx } from "@heauth/store";
 import { type Caller, podOf } from "./callers.ts";
 import { denied, malformed } from "./refusals.ts";
-import { isUuid } from "./uuid.ts";
 
 /** Owners that are remembered; they never change. */
 const MAX_KNOWN = 10_000;

@@ -1,7 +1,7 @@
+import { isUuid } from "@heauth/program";
 import { type HubHandlers, SessionStatus } from "@heauth/protocol";
 import { type Database, lookUpSessions, primaryId, type SessionFinding } from "@heauth/store";
 import { malformed, unavailable } from "./refusals.ts";
-import { isUuid } from "./uuid.ts";
 
 export const MAX_SESSIONS = 512;
 

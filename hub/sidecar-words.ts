@@ -1,3 +1,4 @@
+import { isUuid } from "@heauth/program";
 import type { PolicyAck, Probe, SyncRequest } from "@heauth/protocol";
 import { podOf } from "./callers.ts";
 import type { History } from "./history.ts";
@@ -5,7 +6,6 @@ import type { Notes } from "./notes.ts";
 import type { PolicyBoard } from "./policy-board.ts";
 import { denied, malformed } from "./refusals.ts";
 import type { Stream } from "./stream.ts";
-import { isUuid } from "./uuid.ts";
 
 const MAX_TEXT = 1000;
 const MAX_ITEMS = 100;

@@ -29,4 +29,4 @@ export { measureProcess } from "./process-metrics.ts";
 export { isSecretName, MASK, redacted, serializeError, withoutUrlPassword } from "./redact.ts";
 export { type Fail, type ProgramOptions, runProgram } from "./run-program.ts";
 export { durationMs, formatHostPort, type HostPort, hostPort, type SettingNotes, setting } from "./settings.ts";
-export { createUuidv7, uuidv7 } from "./uuid.ts";
+export { createUuidv7, isUuid, uuidv7 } from "./uuid.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { createManualClock } from "./testing/index.ts";
-import { createUuidv7, uuidv7 } from "./uuid.ts";
+import { createUuidv7, isUuid, uuidv7 } from "./uuid.ts";
 
 const V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -28,4 +28,15 @@ test("two makers at the same moment do not meet", () => {
   const ids = new Set(Array.from({ length: 1_000 }, () => uuidv7()));
   for (let round = 0; round < 1_000; round++) ids.add(createUuidv7()());
   expect(ids.size).toBe(2_000);
+});
+
+test.each([
+  ["", false],
+  ["0192F0C1-0000-7000-8000-000000000001", false],
+  ["{0192f0c1-0000-7000-8000-000000000001}", false],
+  ["0192f0c10000700080000000000000001", false],
+  ["0192f0c1-0000-7000-8000-000000000001\n", false],
+  ["0192f0c1-0000-7000-8000-000000000001", true],
+])("%j is a UUID: %p", (text, is) => {
+  expect(isUuid(text)).toBe(is);
 });

@@ -33,3 +33,8 @@ export function createUuidv7(clock: Clock = systemClock): () => string {
 
 /** A UUIDv7 from this process's own sequence. */
 export const uuidv7 = createUuidv7();
+
+/** Whether it is a UUID in the one form that heauth writes, lower case: PostgreSQL takes others too. */
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}

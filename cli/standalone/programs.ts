@@ -30,7 +30,7 @@ export interface Programs extends Part {
   readonly operator: Operator;
 }
 
-/** Brings the schema up to date, opens the keys, and composes the programs; each has a database login role of its own. */
+/** Brings the schema up to date, opens the keys, and composes the programs; each works in the database under a role of its own. */
 export async function createPrograms(options: ProgramsOptions): Promise<Programs> {
   const { config, folder, databaseUrl, doors, clock, logs, metrics, health } = options;
   const keys = await openKeys(folder);

@@ -1,7 +1,6 @@
+import { isUuid } from "@heauth/program";
 import { type Database, listTenants, type Tenant, tenantById, tenantByName } from "@heauth/store";
 import { IdentityError } from "../errors.ts";
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The tenant that a login is for, by name or by id; where none is named, the installation's only one.
@@ -11,7 +10,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export async function findTenant(database: Database, wanted: string | undefined): Promise<Tenant | undefined> {
   return database.read(async (tx) => {
     if (wanted !== undefined) {
-      return (await tenantByName(tx, wanted)) ?? (uuid.test(wanted) ? tenantById(tx, wanted) : undefined);
+      return (await tenantByName(tx, wanted)) ?? (isUuid(wanted) ? tenantById(tx, wanted) : undefined);
     }
     const [only, ...more] = await listTenants(tx);
     if (only === undefined || more.length > 0) throw new IdentityError("TenantRequired");

@@ -1,4 +1,0 @@
-/** Whether PostgreSQL takes it for a uuid, in the one form that heauth writes. */
-export function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
-}
