@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import type { HostPort } from "@heauth/program";
+import { type HostPort, pause } from "@heauth/program";
 import { z } from "zod";
 import { PartError } from "./errors.ts";
 
@@ -11,10 +11,15 @@ const listeners = z.object({
     .default([]),
 });
 
-/** `GET path` of Envoy's admin interface. */
-async function ask(adminSocket: string, path: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
+/** Asks Envoy's admin interface, which changes something only when it is asked to by `POST`. */
+async function ask(
+  adminSocket: string,
+  path: string,
+  signal: AbortSignal,
+  method: "GET" | "POST" = "GET",
+): Promise<{ status: number; body: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
-  request({ socketPath: adminSocket, path, signal, headers: { connection: "close" } }, (response) => {
+  request({ socketPath: adminSocket, path, method, signal, headers: { connection: "close" } }, (response) => {
     const chunks: Buffer[] = [];
     response.on("data", (chunk: Buffer) => chunks.push(chunk));
     response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
@@ -33,4 +38,24 @@ export async function servingAddress(adminSocket: string, signal: AbortSignal): 
   const address = listeners.parse(JSON.parse(body)).listener_statuses[0]?.local_address.socket_address;
   if (address === undefined) throw new PartError("EnvoyFailed", "Envoy has no listener yet");
   return { host: address.address, port: address.port_value };
+}
+
+const LOOK_AGAIN_MS = 25;
+
+/**
+ * Takes no new connection, tells clients on the old ones to go (`Connection: close`, GOAWAY), and resolves when no request is under way.
+ * Rejects when `signal` aborts before, or when Envoy cannot be asked.
+ */
+export async function drain(adminSocket: string, signal: AbortSignal): Promise<void> {
+  for (const path of ["/healthcheck/fail", "/drain_listeners"]) {
+    const { status, body } = await ask(adminSocket, path, signal, "POST");
+    if (status !== 200) throw new PartError("EnvoyFailed", `Envoy answers ${status} to ${path}: ${body.trim()}`);
+  }
+  // Envoy tells of no event.
+  while ((await requestsUnderWay(adminSocket, signal)) > 0) await pause(LOOK_AGAIN_MS, signal);
+}
+
+async function requestsUnderWay(adminSocket: string, signal: AbortSignal): Promise<number> {
+  const { body } = await ask(adminSocket, "/stats?filter=^http.heauth.downstream_rq_active$", signal);
+  return Number(/: (\d+)/.exec(body)?.[1] ?? 0);
 }

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import {
+  asError,
   type Counter,
   createBackoff,
   createChild,
@@ -12,7 +13,7 @@ import {
   type Part,
   retry,
 } from "@heauth/program";
-import { servingAddress } from "./envoy-admin.ts";
+import { drain, servingAddress } from "./envoy-admin.ts";
 import { type EnvoySettings, envoyBootstrap, listenerUrl } from "./envoy-bootstrap.ts";
 import { PartError } from "./errors.ts";
 
@@ -37,6 +38,8 @@ export interface EnvoyProxy extends Part {
 
 const READY_WITHIN_MS = 15_000;
 const STOP_WITHIN_MS = 5_000;
+/** Requests that take longer are cut off. */
+const DRAIN_WITHIN_MS = 10_000;
 const VALIDATE_WITHIN_MS = 15_000;
 const run = promisify(execFile);
 
@@ -94,7 +97,15 @@ export function createEnvoyProxy({
       await validate(binary, configFile);
       await child.start();
     },
-    stop: child.stop,
+    async stop(deadline) {
+      if (child.pid() !== undefined) {
+        const signal = AbortSignal.any([deadline, AbortSignal.timeout(DRAIN_WITHIN_MS)]);
+        await drain(adminSocket, signal).catch((error) =>
+          log.warn({ child: name, err: asError(error) }, "not every request under way was waited for"),
+        );
+      }
+      await child.stop(deadline);
+    },
   };
 }
 
