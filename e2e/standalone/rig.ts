@@ -60,8 +60,11 @@ export async function startRig({ tenants = { acme: {} }, policies, flags = [] }:
   const upstream = createRecordingServer({ host: "127.0.0.1", port: 0 }, () => ({ status: 200, body: "the app" }));
   let standalone: RunningStandalone | undefined;
   let started: SeenProcess[] = [];
+  let stopped = false;
 
   async function start(): Promise<void> {
+    // A test that has run out of time goes on, and must not leave another one behind.
+    if (stopped) throw new Error("the rig has been stopped");
     const target = `http://127.0.0.1:${upstream.port()}`;
     const protect = Object.keys(apps).flatMap((name) => ["--protect", `${name}=127.0.0.1:0,${target}`]);
     const places = ["--resources", resources, "--data", data, "--identity", "127.0.0.1:0"];
@@ -86,6 +89,7 @@ export async function startRig({ tenants = { acme: {} }, policies, flags = [] }:
   }
 
   async function stop(): Promise<void> {
+    stopped = true;
     await end();
     const postgres = await postgresOf(data);
     endByForce(postgres === undefined ? started : [...started, postgres]);
