@@ -53,8 +53,8 @@ const upstream = withRules(
   ),
   rule(
     "self.headers.all(name, !name.startsWith('x-envoy-') && !name.startsWith('x-forwarded-') && " +
-      "!(name in ['x-request-id', 'x-heauth-action']))",
-    "names other than x-envoy-…, x-forwarded-…, x-request-id and x-heauth-action",
+      "!(name in ['x-request-id', 'x-heauth-action', 'x-heauth-peer']))",
+    "names other than x-envoy-…, x-forwarded-…, x-request-id, x-heauth-action and x-heauth-peer",
     ".headers",
   ),
 );

@@ -210,6 +210,7 @@ describe("AuthPolicy", () => {
     ["spec.upstream.headers", { authorization: "session.subject" }, "Invalid spec.upstream.headers"],
     ["spec.upstream.headers", { "x-forwarded-for": "session.subject" }, "Invalid spec.upstream.headers"],
     ["spec.upstream.headers", { "x-heauth-action": "session.subject" }, "Invalid spec.upstream.headers"],
+    ["spec.upstream.headers", { "x-heauth-peer": "session.subject" }, "Invalid spec.upstream.headers"],
     ["spec.upstream.headers", { "x-user": "session.password" }, 'Invalid spec.upstream.headers["x-user"]'],
     [
       "spec.responses.unauthenticated",
