@@ -17,10 +17,15 @@ export function answerProblems(app: FastifyInstance): void {
 
 /** Answers an error as its problem document. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = identityError(error);
+  const known = wasCutOff(request) ? new IdentityError("InvalidRequest", { cause: error }) : identityError(error);
   if (known.code === "Internal") request.log.error({ err: asError(error) }, "request failed");
   else if (known.code === "StoreUnavailable") request.log.warn({ err: asError(error) }, "store unavailable");
   return send(reply, known);
+}
+
+/** The client went away, or was sent away for what it sent, in the middle of the body: nobody hears the answer, and nothing failed here. */
+function wasCutOff({ raw }: FastifyRequest): boolean {
+  return raw.destroyed && !raw.complete;
 }
 
 /** What cannot be read as HTTP at all gets a problem document too, and its connection is closed. */
