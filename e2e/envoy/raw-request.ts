@@ -10,7 +10,7 @@ export interface RawAnswer {
  * Sends a request byte for byte (a client library would tidy it up) and reads the answer to its end. The head's lines stand
  * without line ends; `Connection: close` is added unless a line says otherwise.
  */
-export async function rawRequest(url: string, lines: string[], body = ""): Promise<RawAnswer> {
+export async function rawRequest(url: string, lines: string[], body: string | Buffer = ""): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -22,7 +22,7 @@ export async function rawRequest(url: string, lines: string[], body = ""): Promi
   });
   socket.on("end", resolve).on("error", reject);
   const head = lines.some((line) => /^connection:/i.test(line)) ? lines : [...lines, "Connection: close"];
-  socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  socket.write(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), Buffer.from(body as string)]));
   try {
     await promise;
   } finally {
