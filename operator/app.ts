@@ -149,7 +149,7 @@ export function createOperator(options: OperatorOptions): Operator {
       unwatch?.();
       await source.stop();
       await queue.stop();
-      await Promise.all(jobs.map((each) => each.stop()));
+      await Promise.all([deliverer.stop(), ...jobs.map((each) => each.stop())]);
       await locks.release();
     },
   };

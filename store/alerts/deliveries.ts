@@ -36,22 +36,27 @@ export interface DueDelivery extends DeliveryName {
   readonly email: string | null;
 }
 
+/** More are told of in the next one. */
+const MOST_IN_DIGEST = 5_000;
+
 /**
- * Takes deliveries that are due, some of each receiver, oldest first: nobody else gets them for `leaseMs`. Users are read
- * as they are now; one that was deleted has no login and no e-mail.
+ * Takes deliveries that are due, some of each receiver but those in `except`, oldest first: nobody else gets them for `leaseMs`.
+ * Users are read as they are now; one that was deleted has no login and no e-mail.
  */
 export function takeDueDeliveries(
   tx: Tx,
-  { perReceiver, leaseMs }: { readonly perReceiver: number; readonly leaseMs: number },
+  options: { readonly perReceiver: number; readonly leaseMs: number; readonly except?: readonly ReceiverName[] },
 ): Promise<DueDelivery[]> {
+  const { perReceiver, leaseMs, except = [] } = options;
   return tx.query<DueDelivery>(
     `WITH due AS (
        SELECT *, row_number() OVER (PARTITION BY tenant_id, receiver, digest ORDER BY next_at, alert_id) AS place
          FROM alert_delivery WHERE next_at <= now() AND delivered_at IS NULL AND abandoned_at IS NULL
+          AND (tenant_id, receiver) NOT IN (SELECT * FROM unnest($3::uuid[], $4::text[]))
      ), taken AS (
        SELECT held.tenant_id, held.alert_id, held.receiver, held.kind FROM alert_delivery AS held
          JOIN due USING (tenant_id, alert_id, receiver, kind)
-        WHERE (due.digest OR due.place <= $1) AND held.next_at <= now()
+        WHERE due.place <= CASE WHEN due.digest THEN ${MOST_IN_DIGEST} ELSE $1 END AND held.next_at <= now()
           AND held.delivered_at IS NULL AND held.abandoned_at IS NULL
           FOR UPDATE OF held SKIP LOCKED
      ), leased AS (
@@ -73,7 +78,7 @@ export function takeDueDeliveries(
        LEFT JOIN session ON session.tenant_id = leased.tenant_id AND session.id = alert.session_id
        LEFT JOIN tenant_user AS person ON person.tenant_id = leased.tenant_id AND person.id = session.user_id
       ORDER BY alert.first_at, alert.id, leased.kind`,
-    [perReceiver, leaseMs],
+    [perReceiver, leaseMs, except.map(({ tenantId }) => tenantId), except.map(({ receiver }) => receiver)],
   );
 }
 

@@ -162,6 +162,43 @@ test("a refusal is tried again, later and later, with the same id", async () => 
   expect(new Set(got.map(({ id }) => id)).size).toBe(1);
 });
 
+test("a receiver that takes its time holds up nobody else's, and is not told twice at once", async () => {
+  const answer = Promise.withResolvers<void>();
+  let asked = 0;
+  const slow = createServer(async (_request, response) => {
+    asked++;
+    await answer.promise;
+    response.writeHead(204).end();
+  });
+  await new Promise<void>((ready) => slow.listen(0, "127.0.0.1", ready));
+  try {
+    const webhook = { url: `http://127.0.0.1:${(slow.address() as AddressInfo).port}/` };
+    const name = `t${uuidv7().slice(-12)}`;
+    const receivers = [{ name: "slow", webhook: { ...webhook, signingSecretRef: { name: "hook", key: "secret" } } }];
+    const other = await insertTenant(store.superuser, name, { alerts: { receivers, dedupWindowMs: 300_000 } });
+    const raiseSlow = (dedupKey: string) =>
+      operator.transaction((tx) =>
+        raiseAlerts(tx, other, [{ reason: "BadSignature", dedupKey, at: Date.now() * 1000, details: {} }]),
+      );
+    const secrets = { secret: () => ({ ok: true, value: Buffer.from(SECRET) }) as const };
+    const job = deliverer({ secrets, patienceMs: 20 });
+    await raiseSlow("a");
+    await job.round();
+    await raiseSlow("b");
+    await raise();
+    while (got.length === 0) await job.round();
+    expect(asked).toBe(1);
+    answer.resolve();
+    await job.stop();
+    const done = await store.superuser.query("SELECT delivered_at FROM alert_delivery WHERE delivered_at IS NOT NULL");
+    expect(done).toHaveLength(2);
+  } finally {
+    answer.resolve();
+    slow.closeAllConnections();
+    await new Promise((closed) => slow.close(closed));
+  }
+});
+
 test("after the last attempt it is given up", async () => {
   await raise();
   status = 500;

@@ -1,4 +1,4 @@
-import type { Counter, Logger, Metrics } from "@heauth/program";
+import { asError, type Counter, type Logger, type Metrics, pause } from "@heauth/program";
 import {
   abandon,
   type Database,
@@ -7,6 +7,7 @@ import {
   markDelivered,
   markFailed,
   pruneAlertWindows,
+  type ReceiverName,
   takeBudget,
   takeDueDeliveries,
 } from "@heauth/store";
@@ -29,6 +30,8 @@ export interface DeliverAlertsOptions {
   readonly timeoutMs?: number;
   /** Longest first wait after a failure; doubles with each. 5 s unless given. */
   readonly firstRetryMs?: number;
+  /** How long a round waits for receivers; 500 ms unless given. */
+  readonly patienceMs?: number;
   readonly random?: () => number;
 }
 
@@ -45,13 +48,16 @@ type Outcome = "ok" | "retry" | "given-up";
 export class AlertDeliverer {
   readonly #options: Required<DeliverAlertsOptions>;
   readonly #counters: Record<Outcome, Counter>;
+  readonly #busy = new Map<string, { readonly name: ReceiverName; readonly served: Promise<void> }>();
   #prunedAtMs = 0;
+  #stopped = false;
 
   constructor(options: DeliverAlertsOptions) {
     this.#options = {
       budget: { most: 60, windowMs: 600_000 },
       timeoutMs: 5_000,
       firstRetryMs: 5_000,
+      patienceMs: 500,
       random: Math.random,
       ...options,
     };
@@ -60,16 +66,46 @@ export class AlertDeliverer {
     this.#counters = { ok: count("ok"), retry: count("retry"), "given-up": count("given-up") };
   }
 
-  /** One round: some of every receiver's, receivers side by side. @returns whether there may be more at once */
+  /**
+   * One round: some of every receiver's, receivers side by side. One that takes its time is left to it: the next rounds go on
+   * without it, so that nobody waits for somebody else's receiver.
+   * @returns whether there may be more at once
+   */
   async round(): Promise<boolean> {
-    const { database } = this.#options;
+    const { database, patienceMs } = this.#options;
     await this.#prune();
+    const busy = [...this.#busy.values()].map(({ name }) => name);
     const due = await database.transaction((tx) =>
-      takeDueDeliveries(tx, { perReceiver: PER_RECEIVER, leaseMs: LEASE_MS }),
+      takeDueDeliveries(tx, { perReceiver: PER_RECEIVER, leaseMs: LEASE_MS, except: busy }),
     );
     const receivers = Map.groupBy(due, ({ tenantId, receiver }) => `${tenantId} ${receiver}`);
-    await Promise.all([...receivers.values()].map((deliveries) => this.#serve(deliveries)));
-    return [...receivers.values()].some(({ length }) => length >= PER_RECEIVER);
+    const started = [...receivers].map(([key, deliveries]) => this.#start(key, deliveries));
+    const patience = new AbortController();
+    await Promise.race([Promise.all(started), pause(patienceMs, patience.signal).catch(() => undefined)]);
+    patience.abort();
+    return [...receivers].some(([key, { length }]) => length >= PER_RECEIVER && !this.#busy.has(key));
+  }
+
+  /** Ends after the messages that are under way; what else was taken is told of when its lease is over. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#busy.values()].map(({ served }) => served));
+  }
+
+  #start(key: string, deliveries: readonly DueDelivery[]): Promise<void> {
+    const [name] = deliveries;
+    if (name === undefined) return Promise.resolve();
+    const served = this.#serve(deliveries)
+      .catch((error: unknown) => {
+        const { tenantId: tenant, receiver } = name;
+        this.#options.log.warn(
+          { tenant, receiver, err: asError(error) },
+          "a receiver could not be served; it is tried again",
+        );
+      })
+      .finally(() => this.#busy.delete(key));
+    this.#busy.set(key, { name, served });
+    return served;
   }
 
   /** One receiver's, one after the other; when one fails, the rest waits with it. */
@@ -84,6 +120,7 @@ export class AlertDeliverer {
       ...single.map((delivery) => ({ of: [delivery], message: alertMessage(delivery) })),
     ];
     for (const [index, { of, message }] of messages.entries()) {
+      if (this.#stopped) return;
       if (await this.#overBudget(of)) continue;
       try {
         await this.#send(any, message);
