@@ -21,6 +21,24 @@ export async function* pages<Row extends object>(
   }
 }
 
+/** The same items, each asked for while the one before it is being used. */
+export async function* ahead<T>(items: AsyncIterable<T>): AsyncIterable<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  let coming = iterator.next();
+  try {
+    for (;;) {
+      const { done, value } = await coming;
+      if (done === true) return;
+      coming = iterator.next();
+      // Its failure is for whoever asks for it; who stops before does not.
+      coming.catch(() => undefined);
+      yield value;
+    }
+  } finally {
+    await coming.then(() => iterator.return?.()).catch(() => undefined);
+  }
+}
+
 /** Splits a page so that each part's sizes add up to at most `most`, or it has one row. */
 export function* batches<Row>(
   page: readonly Row[],

@@ -15,7 +15,7 @@ import type {
   StoredWaiting,
 } from "@heauth/core/ledger";
 import type { Tx } from "../transaction.ts";
-import { batches, pages, readSegments, segmentKey } from "./source-rows.ts";
+import { ahead, batches, pages, readSegments, segmentKey } from "./source-rows.ts";
 import { type RowName, strayNames } from "./strays.ts";
 
 interface EntryRow extends RowName {
@@ -143,11 +143,16 @@ export class LedgerReader implements LedgerSource {
   async *#rowsOf<N extends RowName>(
     names: AsyncIterable<readonly N[]>,
   ): AsyncIterable<{ readonly name: N; readonly row: StoredRow | undefined }> {
+    for await (const { batch, rows } of ahead(this.#batches(names))) {
+      for (const name of batch) yield { name, row: rows.get(keyOf(name)) };
+    }
+  }
+
+  async *#batches<N extends RowName>(
+    names: AsyncIterable<readonly N[]>,
+  ): AsyncIterable<{ readonly batch: readonly N[]; readonly rows: Page }> {
     for await (const page of names) {
-      for (const batch of batches(page, ({ size }) => size ?? 0)) {
-        const rows = await this.#read(batch);
-        for (const name of batch) yield { name, row: rows.get(keyOf(name)) };
-      }
+      for (const batch of batches(page, ({ size }) => size ?? 0)) yield { batch, rows: await this.#read(batch) };
     }
   }
 

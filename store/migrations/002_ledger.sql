@@ -28,6 +28,8 @@ CREATE TABLE journal_head (
   FOREIGN KEY (tenant_id, journal_id) REFERENCES journal
 );
 
+CREATE INDEX journal_head_unfinished ON journal_head (tenant_id, journal_id) INCLUDE (outbox_seq) WHERE NOT final;
+
 CREATE TABLE segment (
   tenant_id  uuid NOT NULL,
   journal_id uuid NOT NULL,
