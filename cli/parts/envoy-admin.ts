@@ -43,11 +43,12 @@ export async function servingAddress(adminSocket: string, signal: AbortSignal): 
 const LOOK_AGAIN_MS = 25;
 
 /**
- * Takes no new connection, tells clients on the old ones to go (`Connection: close`, GOAWAY), and resolves when no request is under way.
- * Rejects when `signal` aborts before, or when Envoy cannot be asked.
+ * Takes no new connection (first, because those who are told to go come back at once), tells clients on the old ones
+ * to go (`Connection: close`, GOAWAY), and resolves when no request is under way. Rejects when `signal` aborts before, or when
+ * Envoy cannot be asked.
  */
 export async function drain(adminSocket: string, signal: AbortSignal): Promise<void> {
-  for (const path of ["/healthcheck/fail", "/drain_listeners"]) {
+  for (const path of ["/drain_listeners", "/healthcheck/fail"]) {
     const { status, body } = await ask(adminSocket, path, signal, "POST");
     if (status !== 200) throw new PartError("EnvoyFailed", `Envoy answers ${status} to ${path}: ${body.trim()}`);
   }

@@ -12,6 +12,8 @@ export interface Outcome {
   /** `code` of a problem document; empty where the body is none. */
   readonly code: string;
   readonly retryAfter: string | undefined;
+  /** Why no answer came: `ECONNREFUSED`, `ECONNRESET`, …; empty where one came. */
+  readonly failure: string;
 }
 
 export interface LoadOptions {
@@ -28,7 +30,7 @@ export interface LoadOptions {
 export interface Load {
   /** Grows while it runs. */
   readonly outcomes: readonly Outcome[];
-  /** Resolves with the first outcome from now on that is as asked for. */
+  /** Resolves with the first outcome from now on that is as asked for; rejects when there is none within 15 s. */
   until(wanted: (outcome: Outcome) => boolean): Promise<Outcome>;
   /** Ends it when all requests under way have been answered or have failed. */
   stop(): Promise<readonly Outcome[]>;
@@ -36,6 +38,8 @@ export interface Load {
 
 /** Who is away says so at once: no need to ask thousands of times. */
 const AWAY_REST_MS = 20;
+/** What is awaited takes a second or two, on two busy cores. */
+const WAIT_MS = 15_000;
 /** A request that takes longer than this counts as not answered: far longer than any timeout on the way. */
 const GIVE_UP_MS = 30_000;
 
@@ -43,6 +47,14 @@ export function startLoad({ url, connections, restMs = 0, next }: LoadOptions): 
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const outcomes: Outcome[] = [];
   const waiting = new Set<{ wanted: (outcome: Outcome) => boolean; resolve: (outcome: Outcome) => void }>();
+
+  function until(wanted: (outcome: Outcome) => boolean): Promise<Outcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const late = () => reject(new Error(`not within ${WAIT_MS} ms: ${JSON.stringify(tally(outcomes))}`));
+    const timer = setTimeout(late, WAIT_MS);
+    waiting.add({ wanted, resolve });
+    return promise.finally(() => clearTimeout(timer));
+  }
   let stopped = false;
 
   async function run(): Promise<void> {
@@ -62,7 +74,7 @@ export function startLoad({ url, connections, restMs = 0, next }: LoadOptions): 
 
   return {
     outcomes,
-    until: (wanted) => new Promise((resolve) => waiting.add({ wanted, resolve })),
+    until,
     async stop() {
       stopped = true;
       await Promise.all(running);
@@ -81,8 +93,10 @@ export function ask(
   const id = randomUUID();
   const sentAt = performance.now();
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const end = (status: number, code = "", retryAfter?: string) =>
-    resolve({ id, status, sentAt, answeredAt: performance.now(), code, retryAfter });
+  const end = (status: number, code: string, retryAfter?: string) =>
+    resolve({ id, status, sentAt, answeredAt: performance.now(), code, retryAfter, failure: "" });
+  const fail = ({ code: failure = "unknown" }: NodeJS.ErrnoException) =>
+    resolve({ id, status: 0, sentAt, answeredAt: performance.now(), code: "", retryAfter: undefined, failure });
   const headers = { "x-request-id": id, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
   const signal = AbortSignal.timeout(GIVE_UP_MS);
   request(`${url}${path}`, { method, agent, headers, signal }, (response) => {
@@ -92,9 +106,9 @@ export function ask(
       body += text;
     });
     response.on("end", () => end(statusCode, codeOf(answered["content-type"], body), answered["retry-after"]));
-    response.on("error", () => end(0));
+    response.on("error", fail);
   })
-    .on("error", () => end(0))
+    .on("error", fail)
     .end();
   return promise;
 }
