@@ -1,0 +1,99 @@
+import { join } from "node:path";
+import { insertSegments } from "@heauth/store";
+import { TestJournal } from "@heauth/store/testing";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { runVerify, type VerifyArguments } from "./run-verify.ts";
+import { type History, keys, TENANT } from "./testing/history.ts";
+import { flip, type TamperRig, tamperRig } from "./testing/tamper-rig.ts";
+
+let rig: TamperRig;
+let history: History;
+
+beforeAll(async () => {
+  rig = await tamperRig();
+  history = rig.history;
+});
+afterAll(() => rig.drop());
+
+describe("the command", () => {
+  async function verify(options: Partial<VerifyArguments> = {}) {
+    let out = "";
+    let err = "";
+    const code = await runVerify(
+      { tenant: TENANT, database: rig.store.url, keys: join(rig.folder, "ledger-keys.json"), ...options },
+      { out: { write: (text) => (out += text) }, err: { isTTY: true, columns: 80, write: (text) => (err += text) } },
+    );
+    return { code, out, err };
+  }
+
+  test("ends with 0 and one line for an intact ledger", async () => {
+    const { code, out, err } = await verify({ against: join(rig.folder, "newest") });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^intact: the ledger of acme .* goes on from the anchor\n$/);
+    expect(err).toContain("100 %");
+    expect(err.endsWith("\u001b[K")).toBe(true);
+  });
+
+  test("finds keys and anchor in standalone's folder, also beside --database", async () => {
+    expect(await verify({ data: rig.folder, keys: undefined, requireAnchor: true })).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("goes on from the anchor"),
+    });
+  });
+
+  test("says when there is no anchor, and ends with 2 where one is required", async () => {
+    expect(await verify()).toMatchObject({ code: 0, out: expect.stringContaining("NO ANCHOR") });
+    expect(await verify({ requireAnchor: true })).toMatchObject({
+      code: 2,
+      out: expect.stringMatching(/^could not check .*no anchor/),
+    });
+  });
+
+  test("ends with 1, and names class and place, for a tampered one; JSON says the same", async () => {
+    const change = () =>
+      rig.store.superuser.query(`UPDATE segment SET ${flip("records", 60)} WHERE journal_id = $1 AND number = 1`, [
+        history.journal,
+      ]);
+    await change();
+    try {
+      const { code, out } = await verify({ against: join(rig.folder, "newest") });
+      expect(code).toBe(1);
+      expect(out).toMatch(/^tampered: /);
+      expect(out).toMatch(new RegExp(`RecordAltered at .*journal ${history.journal}, segment 1`));
+      const { out: json } = await verify({ json: true });
+      expect(JSON.parse(json)).toMatchObject({ status: "Tampered", findings: [{ class: "RecordAltered" }] });
+    } finally {
+      await change();
+    }
+    expect((await verify()).code).toBe(0);
+  });
+
+  test.each<[string, Partial<VerifyArguments>, RegExp]>([
+    ["an unknown tenant", { tenant: "nobody" }, /--tenant/],
+    ["no keys", { keys: undefined }, /--keys/],
+    ["a keys file that is none", { keys: "/dev/null" }, /--keys/],
+    ["an anchor that is not there", { against: "/nowhere" }, /anchor/],
+    ["an anchor that is none", { against: "/dev/null" }, /anchor/],
+    ["no database", { database: undefined }, /--data/],
+  ])("refuses %s", async (_what, options, message) => {
+    await expect(verify(options)).rejects.toMatchObject({
+      code: "InvalidOption",
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test("lists known losses, and ends with 3 where none may be", async () => {
+    const hub = await rig.store.database("heauth_hub");
+    const lossy = new TestJournal(history.tenantId, keys.hub, { pod: "shop/web-9" });
+    await hub.transaction(async (tx) => {
+      await lossy.register(tx, keys.hub);
+      const gap = { type: "gap", gap: { journal: history.journal, from: 99, lost: 4 }, reason: "Quarantined" } as const;
+      await insertSegments(tx, history.tenantId, lossy.id, [lossy.seal(gap)]);
+    });
+    expect(await verify()).toMatchObject({ code: 0, out: expect.stringMatching(/^intact, incomplete \(1 gap/) });
+    expect(await verify({ requireComplete: true })).toMatchObject({
+      code: 3,
+      out: expect.stringContaining("lost: 4 records"),
+    });
+  });
+});
