@@ -106,11 +106,12 @@ export function createOperator(options: OperatorOptions): Operator {
   const queue = new WorkQueue({
     async reconcile(text) {
       const key = parseKey(text);
+      const done = first.running(text);
       const { outcome, requeue } = await reconcile(key);
       count(key.kind, outcome);
       // A policy is compiled against its tenant.
       if (key.kind === "Tenant") for (const policy of source.list("AuthPolicy")) queue.add(keyText(policy));
-      first.done(text);
+      done();
       return requeue;
     },
     onError(text, error, retryInMs) {

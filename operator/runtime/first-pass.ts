@@ -19,9 +19,15 @@ export class FirstPass {
     this.#next();
   }
 
-  /** A key was reconciled. */
-  done(key: string): void {
-    if (this.#waiting.delete(key) && this.#waiting.size === 0) this.#next();
+  /**
+   * A key is being reconciled. What began before its stage does not count: it may not have seen what the stage before has made.
+   * @returns to be called when that is done
+   */
+  running(key: string): () => void {
+    if (!this.#waiting.has(key)) return () => {};
+    return () => {
+      if (this.#waiting.delete(key) && this.#waiting.size === 0) this.#next();
+    };
   }
 
   #next(): void {
