@@ -142,18 +142,14 @@ describe("probes", () => {
 });
 
 describe("a revocation", () => {
-  test("is told within 50 ms of its commit (p99)", async () => {
+  test("is told when it has committed, and not at the next read only", async () => {
+    await it.start({ readEvery: 60_000 });
     const stream = it.stream(callerOfWeb).hello();
     await stream.next("begin");
-    const took: number[] = [];
-    for (let n = 0; n < 100; n++) {
+    for (let n = 0; n < 20; n++) {
       const session = await it.session(acme);
       await it.revoke(acme, session);
-      const committed = performance.now();
-      await stream.next("event");
-      took.push(performance.now() - committed);
+      expect(await stream.next("event")).toMatchObject({ kind: EventKind.SESSION_CLOSED, session });
     }
-    const [p99 = Number.POSITIVE_INFINITY] = took.sort((a, b) => a - b).slice(98);
-    expect(p99).toBeLessThan(50);
   });
 });

@@ -19,8 +19,16 @@ afterEach(async () => {
 async function crash(from = rig.folder): Promise<string> {
   const folder = `${rig.folder}-${folders.length}`;
   folders.push(folder);
-  await cp(from, folder, { recursive: true });
-  return folder;
+  // A file may get its final name between listing and copying; a kill has one moment only.
+  for (;;) {
+    try {
+      await cp(from, folder, { recursive: true });
+      return folder;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      await rm(folder, { recursive: true });
+    }
+  }
 }
 
 async function write(journal: Journal, count: number, durability: "Local" | "BestEffort" = "Local"): Promise<void> {
