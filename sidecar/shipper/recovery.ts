@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { RecordInput } from "@heauth/core/ledger";
 import type { WalFolder } from "../wal/folder.ts";
 import type { Leftover } from "../wal/leftovers.ts";
-import type { RecoveredJournal } from "./hub-journals.ts";
+import { MAX_RECOVERS, type RecoveredJournal } from "./hub-journals.ts";
 import { JournalChain } from "./journal-chain.ts";
 import type { JournalOptions, JournalOwner } from "./journal-options.ts";
 import { LeftoverSource } from "./leftover-source.ts";
@@ -43,16 +43,18 @@ export class Recovery {
     return this.#remaining.size;
   }
 
-  /** Journals that the owner's next journal may sign for. */
+  /** Journals that the owner's next journal may sign for: the oldest where there are too many; the rest is the next process's. */
   get recoverable(): string[] {
-    return this.#mine().map(({ journal }) => journal);
+    return this.#mine()
+      .slice(0, MAX_RECOVERS)
+      .map(({ journal }) => journal);
   }
 
   /** Begins: what is missing is on record, durably, when this resolves; the shipping goes on in the background. */
   async begin(journal: RecoveringJournal, known: readonly RecoveredJournal[]): Promise<void> {
     const mine = this.#mine();
     for (const leftover of this.#remaining) if (!mine.includes(leftover)) this.#keep(leftover);
-    for (const leftover of mine) {
+    for (const leftover of mine.slice(0, MAX_RECOVERS)) {
       const plan = planRecovery(
         leftover,
         known.find((one) => one.journal === leftover.journal),

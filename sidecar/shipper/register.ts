@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { buildRegistration, signPossession } from "@heauth/core/ledger";
 import { askHub, type OnRetry } from "./ask-hub.ts";
-import { type HubJournals, MAX_RECOVERS, type RecoveredJournal } from "./hub-journals.ts";
+import type { HubJournals, RecoveredJournal } from "./hub-journals.ts";
 import type { JournalOwner } from "./journal-options.ts";
 
 export interface NewJournal {
@@ -11,7 +11,7 @@ export interface NewJournal {
   key: KeyObject;
   /** µs. */
   opened: number;
-  /** Journals of ended processes that it is to sign for; the oldest where there are too many. */
+  /** Journals of ended processes that it is to sign for; at most MAX_RECOVERS. */
   recovers: readonly string[];
 }
 
@@ -26,11 +26,10 @@ export async function registerJournal(
   onRetry: OnRetry,
 ): Promise<readonly RecoveredJournal[]> {
   const { tenant, pod, registrar } = owner;
-  const candidates = recovers.slice(0, MAX_RECOVERS);
   const known =
-    candidates.length === 0
+    recovers.length === 0
       ? []
-      : await askHub(() => hub.lookUp({ tenant, journals: candidates }, signal), signal, onRetry);
+      : await askHub(() => hub.lookUp({ tenant, journals: recovers }, signal), signal, onRetry);
   const listed = known.map((stands) => stands.journal);
   const registration = buildRegistration({
     tenant,
