@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogs } from "@heauth/program";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import pg from "pg";
 import { createEmbeddedDatabase, type EmbeddedDatabase } from "heauth/parts";
+import pg from "pg";
 
 let folder: string;
 let database: EmbeddedDatabase;
