@@ -10,11 +10,18 @@ export function describeVerdict(tenant: string, verdict: Verdict): string {
     const many = lost === undefined ? "records" : `${lost} records`;
     lines.push(`  lost: ${many} of journal ${journal} from seq ${from} on (told by record ${record})`);
   }
+  for (const { session, journal, count } of verdict.pending) {
+    const many = count === 1 ? "1 record" : `${count} records`;
+    lines.push(
+      `  late: ${many} of session ${session} in journal ${journal}, after its block was closed, are not amended yet`,
+    );
+  }
   return `${lines.join("\n")}\n`;
 }
 
 function headline(tenant: string, { status, problem, anchor, counts }: Verdict): string {
-  const what = `${counts.entries} log entries, ${counts.records} records, ${counts.blocks} blocks`;
+  const waiting = counts.unsealed === 0 ? "" : `, ${counts.unsealed} rows not sealed yet`;
+  const what = `${counts.entries} log entries, ${counts.records} records, ${counts.blocks} blocks${waiting}`;
   switch (status) {
     case "Tampered": {
       const many = counts.findings === 1 ? "1 finding" : `${counts.findings} findings`;

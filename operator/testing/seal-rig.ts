@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Verdict, verifyLedger } from "@heauth/core/ledger";
+import { uuidv7 } from "@heauth/program";
+import { type Database, LedgerReader, LedgerWriter } from "@heauth/store";
+import { insertTenant, type TestDatabase, testDatabase, testKeys } from "@heauth/store/testing";
+import { AnchorFiles } from "../anchor/files.ts";
+import { type SealOptions, type SealOutcome, sealTenant } from "../jobs/seal/seal-tenant.ts";
+
+/** A real database with every program's way into it, and the anchors beside it. */
+export class SealRig {
+  readonly keys = testKeys();
+  readonly store: TestDatabase;
+  readonly operator: Database;
+  readonly hub: Database;
+  readonly identity: Database;
+
+  private constructor(store: TestDatabase, [operator, hub, identity]: readonly [Database, Database, Database]) {
+    this.store = store;
+    this.operator = operator;
+    this.hub = hub;
+    this.identity = identity;
+  }
+
+  static async open(): Promise<SealRig> {
+    const store = await testDatabase();
+    const opened = [store.database("heauth_operator"), store.database("heauth_hub"), store.database("heauth_identity")];
+    return new SealRig(store, (await Promise.all(opened)) as [Database, Database, Database]);
+  }
+
+  drop(): Promise<void> {
+    return this.store.drop();
+  }
+
+  /** A new tenant with a folder of its own for its anchor. */
+  async tenant(): Promise<SealedTenant> {
+    const name = `t${uuidv7().slice(-12)}`;
+    const folder = await mkdtemp(join(tmpdir(), "heauth-seal-"));
+    return new SealedTenant(this, { name, id: await insertTenant(this.store.superuser, name) }, folder);
+  }
+}
+
+/** A tenant whose ledger is written by identity, and sealed when asked. */
+export class SealedTenant {
+  readonly name: string;
+  readonly id: string;
+  readonly anchors: AnchorFiles;
+  readonly writer: LedgerWriter;
+  readonly #rig: SealRig;
+  readonly #folder: string;
+
+  constructor(rig: SealRig, { name, id }: { readonly name: string; readonly id: string }, folder: string) {
+    this.name = name;
+    this.id = id;
+    this.anchors = new AnchorFiles(folder);
+    this.writer = new LedgerWriter({ program: "identity", programKey: rig.keys.identity });
+    this.#rig = rig;
+    this.#folder = folder;
+  }
+
+  get options(): SealOptions {
+    const { operator: database, keys } = this.#rig;
+    const now = () => Date.now() * 1000;
+    return { database, anchors: this.anchors, keys: { operator: keys.operator, pinned: keys.pinned }, now };
+  }
+
+  /** Seals until nothing is left; gives the last outcome. */
+  async seal(changed: Partial<SealOptions> = {}): Promise<SealOutcome> {
+    for (;;) {
+      const outcome = await sealTenant({ ...this.options, ...changed }, this);
+      if (outcome.kind !== "Sealed" || !outcome.more) return outcome;
+    }
+  }
+
+  /** One segment of identity's. */
+  record(count = 1): Promise<string[]> {
+    const records = Array.from({ length: count }, () => ({ type: "identity.user-created" as const }));
+    return this.#rig.identity.tenantTransaction(this.id, (tx) => this.writer.append(tx, this.id, records));
+  }
+
+  async verify(anchor?: string): Promise<Verdict> {
+    const { operator, keys } = this.#rig;
+    return operator.read((tx) => verifyLedger(new LedgerReader(tx, this.id), keys.pinned, anchor));
+  }
+
+  /** As superuser; `$1` is the tenant. */
+  sql<Row extends object>(statement: string, ...params: unknown[]): Promise<Row[]> {
+    return this.#rig.store.superuser.query<Row>(statement, [this.id, ...params]);
+  }
+
+  /** Its anchor's note. */
+  anchor(): Promise<string | undefined> {
+    return this.anchors.read(this.name);
+  }
+
+  async end(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
