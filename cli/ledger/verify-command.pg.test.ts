@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { insertSegments } from "@heauth/store";
-import { TestJournal } from "@heauth/store/testing";
+import { decision, TestJournal } from "@heauth/store/testing";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { runVerify, type VerifyArguments } from "./run-verify.ts";
 import { type History, keys, TENANT } from "./testing/history.ts";
@@ -80,6 +80,19 @@ describe("the command", () => {
       code: "InvalidOption",
       message: expect.stringMatching(message),
     });
+  });
+
+  test("tells of what is not sealed yet, and of late records that wait", async () => {
+    const hub = await rig.store.database("heauth_hub");
+    const late = new TestJournal(history.tenantId, keys.hub, { pod: "shop/web-8" });
+    await hub.transaction(async (tx) => {
+      await late.register(tx, keys.hub);
+      await insertSegments(tx, history.tenantId, late.id, [late.seal(decision(history.closedSession))]);
+    });
+    const { code, out } = await verify({ against: join(rig.folder, "newest") });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^intact: .*, \d+ rows not sealed yet\)/);
+    expect(out).toContain(`late: 1 record of session ${history.closedSession} in journal ${late.id}`);
   });
 
   test("lists known losses, and ends with 3 where none may be", async () => {
