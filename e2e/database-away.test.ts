@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { EmbeddedPostgres } from "@heauth/store/embedded";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { freePort } from "../cli/standalone/free-port.ts";
+import { freePort } from "heauth/parts";
 import { runHeauth } from "../examples/clinic/tour/standalone.ts";
 import { eventually } from "./faults/eventually.ts";
 import { ask, type Load, type Outcome, startLoad, tally } from "./faults/load.ts";
-import { startedBy } from "./faults/processes.ts";
 import { audit, query } from "./faults/records.ts";
 import type { Account } from "./standalone/people.ts";
+import { startedBy } from "./standalone/processes.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
 
 const PATIENT = "clinic/patient"; // maxStaleness 30s
@@ -206,7 +206,7 @@ test("hung for 8 s: the same, though every statement hangs with it", async () =>
   const server = postgres.pid ?? 0;
   const signal = async (name: "SIGSTOP" | "SIGCONT") => {
     process.kill(server, name);
-    for (const { pid } of startedBy(server)) process.kill(pid, name);
+    for (const { pid } of await startedBy(server)) process.kill(pid, name);
   };
   const logins: ReturnType<typeof identity>[] = [];
   const course = await outage(

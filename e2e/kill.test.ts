@@ -5,8 +5,8 @@ import { runHeauth } from "../examples/clinic/tour/standalone.ts";
 import { values } from "./envoy/recorder.ts";
 import { eventually } from "./faults/eventually.ts";
 import { type Load, type Outcome, startLoad, tally } from "./faults/load.ts";
-import { startedBy, stillRunning, theOne } from "./faults/processes.ts";
 import { audit, query } from "./faults/records.ts";
+import { startedBy, stillRunning, theOne } from "./standalone/processes.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
 
 const CONNECTIONS = 32;
@@ -116,13 +116,13 @@ test("the sidecar killed, again and again", async () => {
 test("Envoy killed: it comes back on the same address", async () => {
   const running = begin();
   await running.until(allowed);
-  const before = theOne(startedBy(rig.standalone().pid), "envoy", "-c");
+  const before = theOne(await startedBy(rig.standalone().pid), "envoy", "-c");
   process.kill(before.pid, "SIGKILL");
   const back = await untilBack(running);
   await pause(500);
   const outcomes = await running.stop();
   console.log(`Envoy killed: back after ${Math.round(back)} ms, ${JSON.stringify(tally(outcomes))}`);
-  expect(theOne(startedBy(rig.standalone().pid), "envoy", "-c").pid).not.toBe(before.pid);
+  expect(theOne(await startedBy(rig.standalone().pid), "envoy", "-c").pid).not.toBe(before.pid);
   await expectAllOnRecord(outcomes);
   await expectJournals(null);
   await expectIntact();
@@ -132,7 +132,7 @@ test("standalone itself killed, and started again at once: all that it had start
   const running = begin();
   await running.until(allowed);
   await pause(1_000);
-  const family = startedBy(rig.standalone().pid);
+  const family = await startedBy(rig.standalone().pid);
   expect(family.length).toBeGreaterThan(3);
   process.kill(rig.standalone().pid, "SIGKILL");
   await rig.standalone().ended;

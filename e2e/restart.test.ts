@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { runHeauth } from "../examples/clinic/tour/standalone.ts";
 import { eventually } from "./faults/eventually.ts";
 import { ask, startLoad } from "./faults/load.ts";
-import { startedBy, stillRunning } from "./faults/processes.ts";
 import { audit } from "./faults/records.ts";
 import type { Account, Login } from "./standalone/people.ts";
+import { startedBy, stillRunning } from "./standalone/processes.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
 
 let rig: Rig;
@@ -48,7 +48,7 @@ async function expectCleanEnd(signal: "SIGTERM" | "SIGINT"): Promise<void> {
   await load.until(({ status }) => status === 200);
   const slow = ask(undefined, rig.app(), { path: "/patients/slow", token: session.accessToken });
   await arrived.promise;
-  const family = startedBy(pid);
+  const family = await startedBy(pid);
 
   process.kill(pid, signal);
   await eventually(() => rig.standalone().log.some((line) => line.includes('"stopping"')), Boolean);

@@ -12,9 +12,9 @@ import {
   retry,
 } from "@heauth/program";
 import { createEnvoyProxy, type EnvoyProxy } from "../parts/envoy-proxy.ts";
+import { freePort } from "../parts/free-port.ts";
 import type { ProtectedApp } from "./config.ts";
 import type { DataFolder } from "./folder.ts";
-import { freePort } from "./free-port.ts";
 
 const HEAUTH = fileURLToPath(new URL("../main.ts", import.meta.url));
 /** Compiling the policy, reaching the hub, opening the journal: all on this machine. */

@@ -5,7 +5,7 @@ import { type Receiver, startReceiver } from "../../examples/clinic/tour/receive
 import { type RunningStandalone, startStandalone } from "../../examples/clinic/tour/standalone.ts";
 import { createRecordingServer, type RecordingServer } from "../envoy/recorder.ts";
 import { createPeople, type People } from "./people.ts";
-import { descendants, endByForce, postgresOf, type SeenProcess, seenProcess, sidecarOf } from "./processes.ts";
+import { endByForce, postgresOf, type SeenProcess, seenProcess, sidecarOf, startedBy } from "./processes.ts";
 import { policySpec, SIGNING_SECRET, type Spec, tenantSpec, writeResources } from "./resources.ts";
 
 const DEFAULT_APP = "clinic/web";
@@ -75,7 +75,7 @@ export async function startRig({ tenants = { acme: {} }, policies, flags = [] }:
   /** What it started could outlive it only if it is killed; then nobody else knows of them. */
   async function remember(pid: number): Promise<void> {
     const own = seenProcess(pid);
-    started = [...started, ...(own === undefined ? [] : [own]), ...(await descendants(pid))];
+    started = [...started, ...(own === undefined ? [] : [own]), ...(await startedBy(pid))];
   }
 
   async function end(): Promise<number | null> {
