@@ -34,14 +34,14 @@ test("gauges are read at the scrape, one value or one for each set of labels", a
   let streams = 3;
   metrics.gauge("heauth_hub_streams", () => streams);
   metrics.gauge("heauth_database_pool_connections", () => [
-    [{ state: "idle" }, 4],
-    [{ state: "busy" }, 1],
+    [{ program: "hub", state: "idle" }, 4],
+    [{ program: "hub", state: "busy" }, 1],
   ]);
   streams = 5;
   const text = await metrics.text();
   expect(text).toContain("heauth_hub_streams 5\n");
-  expect(text).toContain('heauth_database_pool_connections{state="idle"} 4\n');
-  expect(text).toContain('heauth_database_pool_connections{state="busy"} 1\n');
+  expect(text).toContain('heauth_database_pool_connections{program="hub",state="idle"} 4\n');
+  expect(text).toContain('heauth_database_pool_connections{program="hub",state="busy"} 1\n');
 });
 
 test("a gauge that cannot be read does not take the others away", async () => {

@@ -77,7 +77,7 @@ export const metricList = {
   heauth_policies_refused_total: {
     type: "counter",
     description: "Policies that were not put in force",
-    labels: { reason: "open" },
+    labels: {},
   },
 
   heauth_wal_bytes: { type: "gauge", description: "Write-ahead log in use", labels: {} },
@@ -94,18 +94,9 @@ export const metricList = {
     labels: {},
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
   },
-  heauth_wal_failures_total: {
-    type: "counter",
-    description: "Write-ahead log files given up",
-    labels: { reason: "open" },
-  },
-  heauth_records_total: { type: "counter", description: "Records written", labels: { type: "open" } },
+  heauth_wal_failures_total: { type: "counter", description: "Write-ahead logs given up", labels: {} },
+  heauth_records_total: { type: "counter", description: "Records made durable", labels: {} },
   heauth_records_unshipped: { type: "gauge", description: "Records that the hub has not acknowledged", labels: {} },
-  heauth_oldest_unshipped_seconds: {
-    type: "gauge",
-    description: "Age of the oldest unacknowledged record",
-    labels: {},
-  },
   heauth_segments_shipped_total: { type: "counter", description: "Segments acknowledged by the hub", labels: {} },
   heauth_gaps_total: {
     type: "counter",
@@ -169,7 +160,6 @@ export const metricList = {
   },
   heauth_seal_lag_seconds: { type: "gauge", description: "Age of the oldest entry that is not sealed", labels: {} },
   heauth_blocks_closed_total: { type: "counter", description: "Blocks closed", labels: {} },
-  heauth_alerts_total: { type: "counter", description: "Alerts raised", labels: { reason: "open" } },
   heauth_alert_deliveries_total: {
     type: "counter",
     description: "Attempts to deliver an alert",
@@ -183,7 +173,7 @@ export const metricList = {
   heauth_database_pool_connections: {
     type: "gauge",
     description: "Database connections by state",
-    labels: { state: ["idle", "busy", "waiting"] },
+    labels: { program: ["operator", "hub", "identity"], state: ["idle", "busy", "waiting"] },
   },
 } as const satisfies Record<string, MetricSpec>;
 

@@ -50,10 +50,10 @@ test("a check that throws is a reason why not, without its message", async () =>
 
 test("metrics are in Prometheus' text format", async () => {
   const { metrics, get } = await serve();
-  metrics.counter("heauth_alerts_total", { reason: "BadSignature" }).add();
+  metrics.counter("heauth_gaps_total", { reason: "WalCorrupt" }).add();
   const answer = await get("/metrics");
   expect(answer).toMatchObject({ status: 200, type: "text/plain; version=0.0.4; charset=utf-8" });
-  expect(answer.body).toContain('heauth_alerts_total{reason="BadSignature"} 1\n');
+  expect(answer.body).toContain('heauth_gaps_total{reason="WalCorrupt"} 1\n');
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { createEnforcement, type Enforcement } from "./enforcement.ts";
 import { SidecarError } from "./errors.ts";
 import type { HubConnection, HubWelcome } from "./hub/index.ts";
 import type { SyncListener } from "./sessions/index.ts";
-import { type Journal, type JournalLimits, openJournal } from "./shipper/index.ts";
+import { createJournalMetrics, type Journal, type JournalLimits, openJournal } from "./shipper/index.ts";
 
 /** sysexits.h EX_IOERR: neither the disk nor the hub takes records. */
 const EX_IOERR = 74;
@@ -70,6 +70,8 @@ export function createRecords(options: RecordsOptions): Records {
     return state.level === "Deny" ? "the write-ahead log is full" : undefined;
   }
   health.addReady("records", notReady);
+  const refusedPolicies = metrics.counter("heauth_policies_refused_total", {});
+  metrics.gauge("heauth_policies_in_force", () => (enforcement.current() === undefined ? 0 : 1));
   metrics.gauge("heauth_wal_bytes", () => journal?.state.used ?? 0);
   metrics.gauge("heauth_wal_quota_bytes", () => journal?.state.quota ?? 0);
   metrics.gauge("heauth_records_unshipped", () => journal?.state.backlog ?? 0);
@@ -83,6 +85,7 @@ export function createRecords(options: RecordsOptions): Records {
         hub: hub.journals,
         clock,
         log,
+        metrics: createJournalMetrics(metrics),
         limits,
         onFailed: (error) => fail(error, EX_IOERR),
       });
@@ -91,7 +94,11 @@ export function createRecords(options: RecordsOptions): Records {
           welcome = told;
           open();
         },
-        policy: (policy) => enforcement.take(policy),
+        policy(policy) {
+          const verdict = enforcement.take(policy);
+          if (!verdict.enforced) refusedPolicies.add();
+          return verdict;
+        },
         policyRemoved: (name) => enforcement.remove(name),
         sessions,
         progress,

@@ -3,10 +3,12 @@ import { createHub, type Door } from "@heauth/hub";
 import { createIdentity, identitySettings } from "@heauth/identity";
 import { AnchorFiles, createOperator, describeSourceProblem, FolderSource, type Operator } from "@heauth/operator";
 import { type Clock, formatHostPort, type Health, inOrder, type Logs, type Metrics, type Part } from "@heauth/program";
-import { type Database, LedgerWriter, migrate, openDatabase, type ProgramRole } from "@heauth/store";
+import { type Database, LedgerWriter, migrate, openDatabase } from "@heauth/store";
 import type { StandaloneConfig } from "./config.ts";
 import type { DataFolder } from "./folder.ts";
 import { openKeys } from "./keys.ts";
+
+type PooledProgram = "operator" | "hub" | "identity";
 
 /** A database that hangs must not hold the hub longer than the shortest staleness that anybody would ask for. */
 const HUB_STATEMENT_TIMEOUT_MS = 3_000;
@@ -37,21 +39,23 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) logs.log.info({ migrations: applied }, "schema brought up to date");
 
-  const opened: Database[] = [];
-  const open = async (role: ProgramRole, applicationName: string, more: { statementTimeout?: number } = {}) => {
-    const database = await openDatabase({ url: databaseUrl, role, applicationName, ...more });
-    opened.push(database);
+  const opened = new Map<PooledProgram, Database>();
+  const open = async (program: PooledProgram, more: { statementTimeout?: number } = {}) => {
+    const own = { role: `heauth_${program}`, applicationName: `heauth ${program}` } as const;
+    const database = await openDatabase({ url: databaseUrl, ...own, ...more });
+    opened.set(program, database);
     return database;
   };
   const databases: Part = {
     name: "databases",
     start: async () => {},
-    stop: async () => void (await Promise.all(opened.map((database) => database.stop()))),
+    stop: async () => void (await Promise.all([...opened.values()].map((database) => database.stop()))),
   };
+  measurePools(metrics, opened);
   const now = () => clock.wallMicros();
   const { identity: identityKey, hub: hubKey, operator: operatorKey } = keys.programs;
 
-  const operatorDatabase = await open("heauth_operator", "heauth operator");
+  const operatorDatabase = await open("operator");
   const operatorWriter = new LedgerWriter({ program: "operator", programKey: operatorKey, now });
   const operator = createOperator({
     database: operatorDatabase,
@@ -69,7 +73,7 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
     metrics,
   });
   const hub = createHub({
-    database: await open("heauth_hub", "heauth hub", { statementTimeout: HUB_STATEMENT_TIMEOUT_MS }),
+    database: await open("hub", { statementTimeout: HUB_STATEMENT_TIMEOUT_MS }),
     programKey: hubKey,
     doors,
     clock,
@@ -78,7 +82,7 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
   });
   const identity = await createIdentity({
     config: identitySettings.parse({ issuer: config.issuer, tenantRegistration: config.tenantRegistration }),
-    database: await open("heauth_identity", "heauth identity"),
+    database: await open("identity"),
     ledgerWriter: new LedgerWriter({ program: "identity", programKey: identityKey, now }),
     programKey: identityKey,
     formerKeys: new Map(
@@ -123,4 +127,14 @@ function createFolderSource(folder: string, logs: Logs): FolderSource {
     },
     onError: (error) => log.error({ err: error }, "the resources' folder can't be watched; what is in force stays"),
   });
+}
+
+function measurePools(metrics: Metrics, opened: ReadonlyMap<PooledProgram, Database>): void {
+  metrics.gauge("heauth_database_pool_connections", () =>
+    [...opened].flatMap(([program, { pool }]) => [
+      [{ program, state: "idle" }, pool.idleCount],
+      [{ program, state: "busy" }, pool.totalCount - pool.idleCount],
+      [{ program, state: "waiting" }, pool.waitingCount],
+    ]),
+  );
 }

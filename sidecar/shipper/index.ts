@@ -14,4 +14,5 @@ export {
   type JournalState,
   openJournal,
 } from "./journal.ts";
+export { createJournalMetrics, type JournalMetrics } from "./journal-metrics.ts";
 export { defaultLimits, type JournalLimits, type JournalOptions, type JournalOwner } from "./journal-options.ts";

@@ -2,6 +2,7 @@ import type { Clock, Logger } from "@heauth/program";
 import { SidecarError } from "../errors.ts";
 import type { FileOperations } from "../wal/file-operations.ts";
 import type { HubJournals } from "./hub-journals.ts";
+import type { JournalMetrics } from "./journal-metrics.ts";
 
 /** Whose records a journal holds, as the hub says. */
 export interface JournalOwner {
@@ -49,6 +50,7 @@ export interface JournalOptions {
   hub: HubJournals;
   clock: Pick<Clock, "wallMicros">;
   log: Pick<Logger, "info" | "warn" | "error">;
+  metrics: JournalMetrics;
   limits?: Partial<JournalLimits>;
   /** Told once when neither disk nor hub takes records any more: the process must not be ready, and must end. */
   onFailed: (error: Error) => void;

@@ -85,13 +85,13 @@ export class Journal {
     this.#options = options;
     this.#limits = limits;
     this.#folder = folder;
-    this.#shipper = new Shipper({ hub: options.hub, onRetry: this.#onRetry });
+    this.#shipper = new Shipper({ hub: options.hub, metrics: options.metrics, onRetry: this.#onRetry });
   }
 
   /** Opens the process's journal: resolves when the hub has committed its `journal.open`, however long that takes. Called once. */
   async open(owner: JournalOwner): Promise<void> {
-    const { clock, log } = this.#options;
-    this.#recovery = new Recovery({ clock, log, folder: this.#folder, shipper: this.#shipper, owner });
+    const { clock, log, metrics } = this.#options;
+    this.#recovery = new Recovery({ clock, log, metrics, folder: this.#folder, shipper: this.#shipper, owner });
     this.#shipper.start();
     this.#opening = this.#begin(owner, this.#recovery);
     this.#live = await this.#opening;
@@ -181,6 +181,7 @@ export class Journal {
       allocation: this.#folder.allocation,
       shipper: this.#shipper,
       limits: this.#limits,
+      metrics: this.#options.metrics,
       onDiskFailed: this.#onDiskFailed,
       onFailed: this.#onFailed,
       onReleaseFailed: this.#onReleaseFailed,
@@ -242,6 +243,7 @@ export class Journal {
   };
 
   readonly #onDiskFailed = (error: Error): void => {
+    this.#options.metrics.diskFailed();
     this.#options.log.error({ error }, "the write-ahead log has failed; records go straight to the hub");
   };
 

@@ -10,6 +10,7 @@ import { CommitWaiters } from "./commit-waiters.ts";
 import { DirectQueue } from "./direct-queue.ts";
 import type { JournalWatermark } from "./hub-journals.ts";
 import { JournalChain } from "./journal-chain.ts";
+import type { JournalMetrics } from "./journal-metrics.ts";
 import type { JournalLimits, JournalOwner } from "./journal-options.ts";
 import { LiveSource } from "./live-source.ts";
 import type { Consignment, Shipper } from "./shipper.ts";
@@ -19,6 +20,7 @@ export interface LiveJournalOptions {
   allocation: Allocation;
   shipper: Shipper;
   limits: JournalLimits;
+  metrics: JournalMetrics;
   /** Told once when the disk failed: records go straight to the hub from then on. */
   onDiskFailed: (error: Error) => void;
   /** Told once when neither way is left. */
@@ -51,7 +53,7 @@ export class LiveJournal {
 
   private constructor(options: LiveJournalOptions, first: WalFile) {
     const { tenant, journal: id, pod } = first.header;
-    const { shipper, limits, allocation } = options;
+    const { shipper, limits, allocation, metrics } = options;
     this.id = id;
     this.#options = options;
     this.#sequence = new JournalSequence({ tenant, journal: id });
@@ -61,7 +63,10 @@ export class LiveJournal {
         allocation,
         waitMs: limits.waitMs,
         hangMs: limits.hangMs,
-        onCommitted: () => shipper.wake(),
+        onCommitted: (records, seconds) => {
+          metrics.flushed(records, seconds);
+          shipper.wake();
+        },
         onFailed: (error, unacknowledged) => this.#goDirect(error, unacknowledged),
       },
       first,

@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
-import { uuidv7 } from "@heauth/program";
+import { createMetrics, uuidv7 } from "@heauth/program";
 import { expect, test } from "@jest/globals";
 import type { Leftover } from "../wal/leftovers.ts";
 import { MAX_RECOVERS } from "./hub-journals.ts";
+import { createJournalMetrics } from "./journal-metrics.ts";
 import { Recovery, type RecoveryOptions } from "./recovery.ts";
 import { owner } from "./testing/journal-rig.ts";
 
@@ -32,6 +33,7 @@ test("of too many ended journals the rest waits for the next process, and is not
   const recovery = new Recovery({
     clock: { wallMicros: () => 1 } as RecoveryOptions["clock"],
     log: log as unknown as RecoveryOptions["log"],
+    metrics: createJournalMetrics(createMetrics()),
     folder,
     shipper: {} as RecoveryOptions["shipper"],
     owner,

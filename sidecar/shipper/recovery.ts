@@ -16,7 +16,7 @@ export interface RecoveringJournal {
   append(input: RecordInput): { durable: () => Promise<void> };
 }
 
-export interface RecoveryOptions extends Pick<JournalOptions, "clock" | "log"> {
+export interface RecoveryOptions extends Pick<JournalOptions, "clock" | "log" | "metrics"> {
   folder: WalFolder;
   shipper: Shipper;
   owner: JournalOwner;
@@ -87,12 +87,13 @@ export class Recovery {
   }
 
   async #report(journal: RecoveringJournal, { journal: ended, next }: Leftover, plan: RecoveryPlan): Promise<void> {
-    const { clock, log, owner } = this.#options;
+    const { clock, log, metrics, owner } = this.#options;
     const { ship, gap, outcome } = plan;
     log.info({ journal: ended, next, from: ship?.head.seq, to: ship?.to }, "an ended process left a journal");
     if (outcome === "Quarantine") log.error({ journal: ended, ...gap }, "an ended journal is corrupt");
     if (gap === undefined) return;
     const at = clock.wallMicros();
+    metrics.gap(gap.reason);
     await journal.append({ type: "gap", at, source: "sidecar", pod: owner.pod, ...gap }).durable();
   }
 

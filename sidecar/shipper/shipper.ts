@@ -2,6 +2,7 @@ import { MAX_SEGMENT_RECORDS } from "@heauth/core/ledger";
 import { askHub, type OnRetry } from "./ask-hub.ts";
 import type { HubJournals, JournalWatermark } from "./hub-journals.ts";
 import type { JournalChain } from "./journal-chain.ts";
+import type { JournalMetrics } from "./journal-metrics.ts";
 
 /** A journal's chain on its way to the hub, and who is told of it. */
 export interface Consignment {
@@ -16,6 +17,7 @@ export interface Consignment {
 
 export interface ShipperOptions {
   hub: Pick<HubJournals, "append">;
+  metrics: Pick<JournalMetrics, "shipped">;
   onRetry: OnRetry;
 }
 
@@ -93,11 +95,13 @@ export class Shipper {
   }
 
   async #ship(chain: JournalChain): Promise<JournalWatermark> {
-    const { hub, onRetry } = this.#options;
+    const { hub, metrics, onRetry } = this.#options;
     const { signal } = this.#stopping;
     const { tenant, journal } = chain;
     const segments = await chain.segments();
-    return askHub(() => hub.append({ tenant, journal, segments }, signal), signal, onRetry);
+    const watermark = await askHub(() => hub.append({ tenant, journal, segments }, signal), signal, onRetry);
+    metrics.shipped(segments.length);
+    return watermark;
   }
 }
 

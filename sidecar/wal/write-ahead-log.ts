@@ -17,8 +17,8 @@ export interface WriteAheadLogOptions {
   waitMs: number;
   /** After how long a write that has not returned counts as a failure, in ms. */
   hangMs: number;
-  /** Told after each committed batch. */
-  onCommitted: () => void;
+  /** Told after each committed batch: how many records, and how long the flush took. */
+  onCommitted: (records: number, seconds: number) => void;
   /** Told once, when a file has failed. Nothing is written after that. */
   onFailed: (error: Error, unacknowledged: UnacknowledgedBatch[]) => void;
 }
@@ -146,6 +146,7 @@ export class WriteAheadLog {
     this.#free = undefined;
     const file = this.#current;
     const bytes = batch.sealed();
+    const since = performance.now();
     try {
       await withDeadline(this.#options.hangMs, "a write", () => file.handle.write(bytes, file.end));
     } finally {
@@ -157,7 +158,7 @@ export class WriteAheadLog {
     this.#inFlight = undefined;
     this.#free = batch.buffer;
     batch.settle();
-    this.#options.onCommitted();
+    this.#options.onCommitted(batch.count, (performance.now() - since) / 1000);
   }
 
   #fail(cause: unknown): void {

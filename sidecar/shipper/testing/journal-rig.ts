@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@heauth/program";
+import { createMetrics, systemClock } from "@heauth/program";
 import { type Journal, type JournalInput, openJournal } from "../journal.ts";
+import { createJournalMetrics } from "../journal-metrics.ts";
 import type { JournalLimits, JournalOptions, JournalOwner } from "../journal-options.ts";
 import { InMemoryHub } from "./in-memory-hub.ts";
 
@@ -59,6 +60,7 @@ export class JournalRig {
       hub: this.hub,
       clock: systemClock,
       log,
+      metrics: createJournalMetrics(createMetrics()),
       limits,
       onFailed: (error) => void this.failures.push(error),
       ...some,

@@ -2,8 +2,9 @@
  * A process that writes under load until it is killed: `node loaded-writer.ts FOLDER`. It prints the id of every record once it
  * is acknowledged, a line each. Its hub takes the journal's opening and then never answers again.
  */
-import { systemClock } from "@heauth/program";
+import { createMetrics, systemClock } from "@heauth/program";
 import { openJournal } from "../journal.ts";
+import { createJournalMetrics } from "../journal-metrics.ts";
 import { InMemoryHub } from "./in-memory-hub.ts";
 import { decision, owner, smallLimits } from "./journal-rig.ts";
 
@@ -13,7 +14,16 @@ hub.fault = () => (hub.requests < 2 ? undefined : new Promise(() => {}));
 const say = (_fields: object, message: string) => console.error(message);
 const log = { info: () => {}, warn: say, error: say } as unknown as Parameters<typeof openJournal>[0]["log"];
 const limits = { ...smallLimits, quota: 256 * 1024 * 1024 };
-const journal = await openJournal({ folder, hub, clock: systemClock, log, limits, onFailed: () => process.exit(74) });
+const metrics = createJournalMetrics(createMetrics());
+const journal = await openJournal({
+  folder,
+  hub,
+  clock: systemClock,
+  log,
+  metrics,
+  limits,
+  onFailed: () => process.exit(74),
+});
 await journal.open(owner);
 
 let number = 0;
