@@ -10,8 +10,7 @@ export type LedgerErrorCode =
   | "SignatureInvalid"
   | "ProofRangeInvalid"
   | "FrontierInvalid"
-  | "SegmentInvalid"
-  | "DraftStale";
+  | "SegmentInvalid";
 
 /** The only error this package throws. The message names the field or part at fault, never its value. */
 export class LedgerError extends Error {

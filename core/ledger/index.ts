@@ -13,7 +13,6 @@ export { LedgerError, type LedgerErrorCode } from "./errors.ts";
 export { Frontier } from "./frontier.ts";
 export { EMPTY_ROOT, HASH_BYTES, leafHash, nodeHash, sha256 } from "./hash.ts";
 export { type JournalName, JournalSequence } from "./journal/sequence.ts";
-export { type JournalDraft, type JournalOptions, JournalWriter } from "./journal/writer.ts";
 export {
   type KeyChange,
   parseKeyChange,

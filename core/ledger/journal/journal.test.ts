@@ -7,7 +7,6 @@ import type { RecordInput } from "../record/types.ts";
 import { parseSegmentHeader, sealSegment, verifySegmentSignature } from "../segment.ts";
 import { treeHash } from "../tree.ts";
 import { JournalSequence } from "./sequence.ts";
-import { JournalWriter } from "./writer.ts";
 
 const tenant = "0190b2a0-0000-4000-8000-000000000001";
 const journal = "0190b2a0-0000-7000-8000-000000000002";
@@ -46,66 +45,29 @@ describe("a sequence", () => {
   });
 });
 
-describe("a writer", () => {
-  const writer = () => new JournalWriter({ tenant, journal, key: privateKey, pod: "clinic/app-0" });
-
-  test("makes segments that follow one another", () => {
-    const journalWriter = writer();
-    const first = journalWriter.draft([open, decision(one)]);
-    journalWriter.adopt(first);
-    const second = journalWriter.draft([decision(one), close]);
-    journalWriter.adopt(second);
-    const [a, b] = [first, second].map(({ segment }) => parseSegmentHeader(segment.header));
-    expect(a).toMatchObject({
-      number: 0,
-      first: 0,
-      count: 2,
-      opened: 1,
-      closed: 5,
-      pod: "clinic/app-0",
-      signer: journal,
-    });
-    expect(a).not.toHaveProperty("previous");
-    const previous = sha256(first.segment.header).toString("base64url");
-    expect(b).toMatchObject({ number: 1, first: 2, count: 2, previous, final: true });
-    const records = unpackRecords(second.segment.records);
-    expect(b?.root).toBe(Buffer.from(treeHash(records.map(leafHash))).toString("base64url"));
-    expect(records.map((bytes) => parseRecord(bytes).prev)).toEqual([
-      first.records[1]?.leaf.toString("base64url"),
-      undefined,
-    ]);
-    expect(verifySegmentSignature(second.segment.header, second.segment.signature, publicKey)).toBe(true);
-    expect(journalWriter).toMatchObject({ closed: true, sessions: 1, head: { number: 2, seq: 4 } });
-    expect(() => journalWriter.draft([decision()])).toThrow(code("SegmentInvalid"));
-  });
-
-  test("a draft that is dropped leaves no trace", () => {
-    const journalWriter = writer();
-    journalWriter.adopt(journalWriter.draft([open]));
-    journalWriter.draft([decision(one), decision(one)]);
-    const again = journalWriter.draft([decision(one)]);
-    expect(parseRecord(again.records[0]?.bytes ?? Buffer.alloc(0))).not.toHaveProperty("prev");
-    expect(again.segment).toMatchObject({ number: 1, first: 1 });
-    journalWriter.adopt(again);
-    expect(journalWriter.head.seq).toBe(2);
-  });
-
-  test("adopts no draft that another one overtook", () => {
-    const journalWriter = writer();
-    const [slow, fast] = [journalWriter.draft([open]), journalWriter.draft([open])];
-    journalWriter.adopt(fast);
-    expect(() => journalWriter.adopt(slow)).toThrow(code("DraftStale"));
-  });
-
-  test("puts nothing behind journal.close", () => {
-    expect(() => writer().draft([close, decision()])).toThrow(code("SegmentInvalid"));
-  });
-});
-
 describe("sealing", () => {
   const sequence = new JournalSequence({ tenant, journal });
   const records = Array.from({ length: 4097 }, () => sequence.append(decision(one)));
   const draft = { tenant, journal, key: privateKey, head: { number: 0, seq: 0 } };
+
+  test("makes segments that follow one another", () => {
+    const own = new JournalSequence({ tenant, journal });
+    const pod = "clinic/app-0";
+    const firsts = [own.append(open), own.append(decision(one))];
+    const first = sealSegment({ ...draft, pod, records: firsts });
+    const lasts = [own.append(decision(one)), own.append(close)];
+    const second = sealSegment({ ...draft, pod, head: first.next, records: lasts, final: true });
+    const [a, b] = [first, second].map(({ header }) => parseSegmentHeader(header));
+    expect(a).toMatchObject({ number: 0, first: 0, count: 2, opened: 1, closed: 5, pod, signer: journal });
+    expect(a).not.toHaveProperty("previous");
+    const previous = sha256(first.header).toString("base64url");
+    expect(b).toMatchObject({ number: 1, first: 2, count: 2, previous, final: true });
+    const packed = unpackRecords(second.records);
+    expect(b?.root).toBe(Buffer.from(treeHash(packed.map(leafHash))).toString("base64url"));
+    expect(packed.map((bytes) => parseRecord(bytes).prev)).toEqual([firsts[1]?.leaf.toString("base64url"), undefined]);
+    expect(verifySegmentSignature(second.header, second.signature, publicKey)).toBe(true);
+    expect(second.next).toMatchObject({ number: 2, seq: 4 });
+  });
 
   test("takes 1 to 4,096 records", () => {
     expect(sealSegment({ ...draft, records: records.slice(0, 4096) })).toMatchObject({

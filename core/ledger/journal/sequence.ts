@@ -42,30 +42,8 @@ export class JournalSequence {
     const session = sessionOf(input);
     const prev = session === undefined ? undefined : this.#last.get(session);
     const record = encodeRecord(input, { ...this.#name, seq: this.#seq, prev });
-    this.adopt([record]);
+    if (session !== undefined) this.#last.set(session, record.leaf.toString("base64url"));
+    this.#seq++;
     return record;
-  }
-
-  /**
-   * Builds the next records without moving on: for a caller whose transaction may yet fail.
-   * @throws LedgerError RecordInvalid, RecordTooLarge
-   */
-  draft(inputs: readonly RecordInput[]): EncodedRecord[] {
-    const drafted = new Map<string, string>();
-    return inputs.map((input, index) => {
-      const session = sessionOf(input);
-      const prev = session === undefined ? undefined : (drafted.get(session) ?? this.#last.get(session));
-      const record = encodeRecord(input, { ...this.#name, seq: this.#seq + index, prev });
-      if (session !== undefined) drafted.set(session, record.leaf.toString("base64url"));
-      return record;
-    });
-  }
-
-  /** Moves on past drafted records, which must be the next ones. */
-  adopt(records: readonly EncodedRecord[]): void {
-    for (const record of records) {
-      if (record.session !== undefined) this.#last.set(record.session, record.leaf.toString("base64url"));
-    }
-    this.#seq += records.length;
   }
 }
