@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { FaultyFiles, systemError } from "../wal/testing/faulty-files.ts";
 import type { Journal } from "./journal.ts";
@@ -72,6 +73,22 @@ test("a disk without room: refused in time, never failed, and taken again when t
   await Promise.all(Array.from({ length: 100 }, (_, n) => journal.write(decision(n), "Local")));
   await rig.stop(journal);
   expect(rig.failures).toEqual([]);
+});
+
+test("nobody is refused while one file is full and the next one is being taken into use", async () => {
+  const files = new FaultyFiles();
+  const journal = await rig.start(smallLimits, { files });
+  files.beforeRename = () => sleep(20);
+  const refused = new Set<string>();
+  const writer = async (_: unknown, first: number) => {
+    for (let n = 0; n < 500; n++) {
+      await journal.write(decision(first * 500 + n), "BestEffort").catch((error) => refused.add(error.code));
+      await sleep(1);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, writer));
+  expect([...refused]).toEqual([]);
+  await rig.stop(journal);
 });
 
 test("best effort writers do not wait, and are refused when too much waits", async () => {

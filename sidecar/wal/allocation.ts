@@ -33,6 +33,7 @@ export class Allocation {
   readonly #options: AllocationOptions;
   #spare: SpareFile | undefined;
   #preparing: Promise<void> | undefined;
+  #isTaking = false;
   #files = 0;
   #wanted: PromiseWithResolvers<void>[] = [];
   #retry: NodeJS.Timeout | undefined;
@@ -42,9 +43,9 @@ export class Allocation {
     this.#options = options;
   }
 
-  /** Whether a next file is there, or is being made. */
+  /** Whether a next file is there, is being made, or is just being taken into use. */
   get isAhead(): boolean {
-    return this.#spare !== undefined || this.#preparing !== undefined;
+    return this.#spare !== undefined || this.#preparing !== undefined || this.#isTaking;
   }
 
   /** Counts in a file that an ended process left. */
@@ -87,7 +88,6 @@ export class Allocation {
 
   /** The next file of a journal, once there is room for it: waits for that as long as it takes. Rejects if the file fails. */
   async take(header: WalHeader): Promise<WalFile> {
-    const { folder, files, fileSize, hangMs } = this.#options;
     while (this.#spare === undefined) {
       const wanted = Promise.withResolvers<void>();
       this.#wanted.push(wanted);
@@ -96,13 +96,24 @@ export class Allocation {
       else this.prepare();
       await wanted.promise;
     }
-    const { path: from, handle } = this.#spare;
+    const spare = this.#spare;
     this.#spare = undefined;
+    this.#isTaking = true;
+    try {
+      const file = await this.#use(spare, header);
+      this.prepare();
+      return file;
+    } finally {
+      this.#isTaking = false;
+    }
+  }
+
+  async #use({ path: from, handle }: SpareFile, header: WalHeader): Promise<WalFile> {
+    const { folder, files, fileSize, hangMs } = this.#options;
     await withDeadline(hangMs, "a header's write", () => handle.write(encodeHeader(header), 0));
     const path = join(folder, walFileName(header.journal, header.number));
     await files.rename(from, path);
     await files.syncFolder(folder);
-    this.prepare();
     return emptyWalFile(path, handle, header, fileSize);
   }
 

@@ -30,7 +30,14 @@ export class FaultyFiles implements FileOperations {
     };
   }
 
-  readonly rename = fileOperations.rename;
+  /** Called before a file gets another name; what it waits for holds that up. */
+  beforeRename: () => void | Promise<void> = () => {};
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.beforeRename();
+    return fileOperations.rename(from, to);
+  }
+
   readonly remove = fileOperations.remove;
   readonly list = fileOperations.list;
   readonly createFolder = fileOperations.createFolder;
