@@ -110,10 +110,16 @@ export class Allocation {
 
   async #use({ path: from, handle }: SpareFile, header: WalHeader): Promise<WalFile> {
     const { folder, files, fileSize, hangMs } = this.#options;
-    await withDeadline(hangMs, "a header's write", () => handle.write(encodeHeader(header), 0));
     const path = join(folder, walFileName(header.journal, header.number));
-    await files.rename(from, path);
-    await files.syncFolder(folder);
+    try {
+      await withDeadline(hangMs, "a header's write", () => handle.write(encodeHeader(header), 0));
+      await files.rename(from, path);
+      await files.syncFolder(folder);
+    } catch (error) {
+      // Not waited for: a write that hangs holds its file's close up too.
+      handle.close().catch(() => {});
+      throw error;
+    }
     return emptyWalFile(path, handle, header, fileSize);
   }
 

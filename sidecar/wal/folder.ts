@@ -58,11 +58,17 @@ function walFolder(
   leftovers: readonly Leftover[],
   lock: FolderLock,
 ): WalFolder {
+  const unsettled = new Set(leftovers);
+  const closeFiles = async (leftover: Leftover) => {
+    if (!unsettled.delete(leftover)) return;
+    for (const { handle } of leftover.readable) await handle.close();
+  };
   return {
     allocation,
     leftovers,
-    settle: async ({ readable, paths }, outcome) => {
-      for (const { handle } of readable) await handle.close();
+    settle: async (leftover, outcome) => {
+      const { paths } = leftover;
+      await closeFiles(leftover);
       for (const path of paths) {
         if (outcome === "Remove") await files.remove(path);
         else await files.rename(path, path + QUARANTINED);
@@ -71,6 +77,7 @@ function walFolder(
       await files.syncFolder(folder);
     },
     close: async () => {
+      for (const leftover of [...unsettled]) await closeFiles(leftover);
       await allocation.close();
       await lock.release();
     },
