@@ -157,7 +157,7 @@ const status = z.strictObject({
   observedGeneration: z.int().min(0).optional().meta({ description: "The generation last acted on." }),
   ledger: z
     .strictObject({
-      epoch: z.int().min(1).meta({ description: "The log's epoch; a new one begins after a recovery." }),
+      epoch: z.int().min(0).meta({ description: "The log's epoch, from 0; a new one begins after a recovery." }),
       size: z.int().min(0).meta({ description: "Entries in the log." }),
       time: z.string().max(64).optional().meta({ description: "When the checkpoint was signed.", format: "date-time" }),
       note: z.string().min(1).max(8192).meta({ description: "The signed checkpoint." }),
