@@ -24,9 +24,16 @@ test("what was written is read back; none is undefined", async () => {
 test("a write that was torn leaves the last anchor, and the next write succeeds", async () => {
   const anchors = new AnchorFiles(folder);
   await anchors.write("acme", "one\n");
-  await writeFile(join(folder, "acme.checkpoint.new"), "tw");
+  await writeFile(join(folder, "acme.checkpoint.d7e1.new"), "tw");
   expect(await anchors.read("acme")).toBe("one\n");
   await anchors.write("acme", "two\n");
+  expect(await anchors.read("acme")).toBe("two\n");
+});
+
+test("of many who write at once each succeeds, and a whole note is left", async () => {
+  const notes = Array.from({ length: 50 }, (_, n) => `${n}`.repeat(200 + n));
+  await Promise.all(notes.map((note) => new AnchorFiles(folder).write("acme", note)));
+  expect(notes).toContain(await new AnchorFiles(folder).read("acme"));
   expect(await readdir(folder)).toEqual(["acme.checkpoint"]);
 });
 

@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { OperatorError } from "../errors.ts";
 import type { AnchorStore } from "./store.ts";
@@ -31,21 +32,31 @@ export class AnchorFiles implements AnchorStore {
   async write(tenantName: string, note: string): Promise<void> {
     const path = this.pathOf(tenantName);
     await mkdir(this.#folder, { recursive: true, mode: 0o711 });
-    const fresh = `${path}.new`;
-    const file = await open(fresh, "w", 0o644);
+    // A name of its own: two who write at once must not get at each other's draft.
+    const draft = `${path}.${randomUUID()}.new`;
     try {
-      await file.writeFile(note);
-      await file.sync();
-    } finally {
-      await file.close();
+      await writeFlushed(draft, note);
+      await rename(draft, path);
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
     }
-    await rename(fresh, path);
     const folder = await open(this.#folder, "r");
     try {
       await folder.sync();
     } finally {
       await folder.close();
     }
+  }
+}
+
+async function writeFlushed(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx", 0o644);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
