@@ -2,9 +2,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createBackoff, retry } from "@heauth/program";
+import { freePort } from "heauth/parts";
 
 export async function startUpstream(binary: string, folder: string): Promise<{ url: URL; stop(): Promise<void> }> {
   const port = await freePort();
@@ -21,15 +21,6 @@ export async function startUpstream(binary: string, folder: string): Promise<{ u
       await once(child, "exit");
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function bootstrap(port: number) {
