@@ -1,5 +1,5 @@
 export { AnchorFiles } from "./anchor/files.ts";
-export type { AnchorStore } from "./anchor/store.ts";
+export type { AnchorKeeper, AnchorStore } from "./anchor/store.ts";
 export { createOperator, type Operator, type OperatorOptions } from "./app.ts";
 export { OperatorError, type OperatorErrorCode } from "./errors.ts";
 export { type CloseBlocksOptions, closeBlocks } from "./jobs/close-blocks/close-blocks.ts";
@@ -14,6 +14,8 @@ export {
   type Kinds,
   keyText,
   type Observed,
+  type ObservedMeta,
+  type ObservedPod,
   parseKey,
   type ResourceKey,
   type ResourceSource,

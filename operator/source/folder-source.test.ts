@@ -146,6 +146,34 @@ test("a Secret is read only for the tenant whose label it carries", async () => 
   expect(value()).toEqual({ ok: false, reason: "NotForTenant" });
 });
 
+test("a Namespace gives its labels, and its policies are told of when those change", async () => {
+  await write("web.yaml", policy);
+  await write("tenant.yaml", tenant("10m"));
+  const namespace = (team: string) =>
+    `{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: ${team}}}}`;
+  await write("shop.yaml", namespace("acme"));
+  await source.start();
+  expect(source.namespaceLabels("shop")).toEqual({ team: "acme" });
+  expect(source.namespaceLabels("other")).toBeUndefined();
+
+  told = [];
+  await write("shop.yaml", namespace("globex"));
+  await until(() => told.length > 0);
+  expect(told).toEqual(["AuthPolicy/shop/web"]);
+  expect(source.namespaceLabels("shop")).toEqual({ team: "globex" });
+});
+
+test("annotations are handed out as they are written, also where the resource is not valid", async () => {
+  const annotated = (idle: string) => tenant(idle).replace("{name: acme}", "{name: acme, annotations: {a: b, c: 1}}");
+  await write("tenant.yaml", annotated("10m").replace(", c: 1", ""));
+  await source.start();
+  const meta = () => source.get("Tenant", "", "acme")?.meta;
+  expect(meta()).toEqual({ deleting: false, annotations: { a: "b" }, finalizers: [] });
+  await write("tenant.yaml", annotated("soon").replace("a: b", "a: d"));
+  await until(() => problems.length > 0);
+  expect(meta()?.annotations).toEqual({ a: "d" });
+});
+
 test("a folder that is not there stops the start", async () => {
   await rm(folder, { recursive: true });
   await expect(source.start()).rejects.toMatchObject({ code: "FolderUnreadable" });

@@ -85,6 +85,11 @@ export class FolderSource implements ResourceSource {
     return lookUpSecret(secretOf(this.#snapshot.entries.get(`Secret//${ref.name}`)), tenant, ref);
   }
 
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined {
+    const inForce = this.#snapshot.entries.get(`Namespace//${namespace}`)?.inForce;
+    return inForce !== undefined && "labels" in inForce ? inForce.labels : undefined;
+  }
+
   onChange(listener: (key: ResourceKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -107,22 +112,26 @@ export class FolderSource implements ResourceSource {
   }
 }
 
-/** What differs: resources, and the tenants that changed Secrets are labelled for. */
+/** What differs: resources, the tenants that changed Secrets are labelled for, and the policies in changed Namespaces. */
 function changedKeys(before: Snapshot, after: Snapshot): ResourceKey[] {
   const changed = new Set<string>();
   for (const key of new Set([...before.entries.keys(), ...after.entries.keys()])) {
     const old = before.entries.get(key);
     const now = after.entries.get(key);
     if (isDeepStrictEqual(old, now)) continue;
-    if (!key.startsWith("Secret/")) changed.add(key);
-    for (const tenant of [secretOf(old)?.tenant, secretOf(now)?.tenant]) {
-      if (tenant !== undefined) changed.add(keyText({ kind: "Tenant", namespace: "", name: tenant }));
-    }
+    const [kind, , name] = key.split("/");
+    if (kind === "Secret") {
+      for (const tenant of [secretOf(old)?.tenant, secretOf(now)?.tenant]) {
+        if (tenant !== undefined) changed.add(keyText({ kind: "Tenant", namespace: "", name: tenant }));
+      }
+    } else if (kind === "Namespace") {
+      for (const policy of after.entries.keys()) if (policy.startsWith(`AuthPolicy/${name}/`)) changed.add(policy);
+    } else changed.add(key);
   }
   return [...changed].map(parseKey);
 }
 
 function secretOf(entry: Entry | undefined): Secret | undefined {
   const { inForce } = entry ?? {};
-  return inForce !== undefined && !("kind" in inForce) ? inForce : undefined;
+  return inForce !== undefined && "data" in inForce ? inForce : undefined;
 }

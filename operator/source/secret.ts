@@ -8,7 +8,7 @@ export const tenantLabel = "heauth.io/tenant";
 const base64 = z.string().regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/);
 
 /** A Kubernetes label's value. */
-const labelValue = z.string().regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/);
+export const labelValue = z.string().regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/);
 
 /** A core/v1 Secret as it may stand in a folder: heauth's own, so without a namespace. */
 const secretSchema = z.strictObject({

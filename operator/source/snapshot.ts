@@ -5,8 +5,9 @@ import {
   type Tenant,
   validateResource,
 } from "@heauth/core/resources";
+import { type Namespace, readNamespaceDocument } from "./namespace.ts";
 import { readSecretDocument, type Secret } from "./secret.ts";
-import type { Observed, SourceProblem } from "./source.ts";
+import type { Observed, ObservedMeta, SourceProblem } from "./source.ts";
 import { parseYamlDocuments, type SourceDocument } from "./yaml-documents.ts";
 
 /** What a folder's files say, together with what stays in force of what they said before. */
@@ -17,7 +18,7 @@ export interface Snapshot {
   readonly problems: readonly SourceProblem[];
 }
 
-export interface Entry extends Observed<Tenant | AuthPolicy | Secret> {
+export interface Entry extends Observed<Tenant | AuthPolicy | Secret | Namespace> {
   readonly files: readonly string[];
 }
 
@@ -78,8 +79,9 @@ function keyOf(value: unknown): string | FieldProblem {
     return fieldProblem("Invalid", [], undefined, "an object with apiVersion, kind, metadata");
   }
   const { kind, metadata } = value as Record<string, unknown>;
-  if (kind !== "Tenant" && kind !== "AuthPolicy" && kind !== "Secret") {
-    return fieldProblem(kind === undefined ? "Required" : "Invalid", ["kind"], kind, "Tenant, AuthPolicy or Secret");
+  if (kind !== "Tenant" && kind !== "AuthPolicy" && kind !== "Secret" && kind !== "Namespace") {
+    const expected = "Tenant, AuthPolicy, Secret or Namespace";
+    return fieldProblem(kind === undefined ? "Required" : "Invalid", ["kind"], kind, expected);
   }
   const { name, namespace = "" } = (metadata ?? {}) as Record<string, unknown>;
   if (typeof name !== "string" || !name || name.includes("/")) {
@@ -94,21 +96,32 @@ function keyOf(value: unknown): string | FieldProblem {
 function entryOf(written: readonly SourceDocument[], before: Entry | undefined): Entry {
   const files = [...new Set(written.map(({ file }) => file))];
   const [document] = written;
+  const meta = metaOf(document?.value);
   if (document === undefined || written.length > 1) {
     const places = written.map((each) => `${each.file}:${each.lineOf([])}`).join(" and ");
     const problems = written.map((each) =>
       located(fieldProblem("Duplicate", ["metadata", "name"], undefined, `one document, not ${places}`), each),
     );
-    return { files, inForce: before?.inForce, problems };
+    return { files, inForce: before?.inForce, problems, meta };
   }
   const read = readDocument(document.value, before?.inForce);
-  if (read.ok) return { files, inForce: read.resource, problems: [] };
-  return { files, inForce: before?.inForce, problems: read.problems.map((each) => located(each, document)) };
+  if (read.ok) return { files, inForce: read.resource, problems: [], meta };
+  return { files, inForce: before?.inForce, problems: read.problems.map((each) => located(each, document)), meta };
 }
 
 function readDocument(value: unknown, inForce: Entry["inForce"]) {
-  if ((value as { kind?: unknown }).kind === "Secret") return readSecretDocument(value);
-  return validateResource(value, inForce !== undefined && "kind" in inForce ? { old: inForce } : {});
+  const { kind } = value as { kind?: unknown };
+  if (kind === "Secret") return readSecretDocument(value);
+  if (kind === "Namespace") return readNamespaceDocument(value);
+  const old = inForce !== undefined && "spec" in inForce ? inForce : undefined;
+  return validateResource(value, old === undefined ? {} : { old });
+}
+
+/** Files have no finalizers, generations or uids: that what is written there says so changes nothing. */
+function metaOf(value: unknown): ObservedMeta {
+  const { metadata } = (value ?? {}) as { metadata?: { annotations?: unknown } | null };
+  const annotations = Object.entries(metadata?.annotations ?? {}).filter(([, text]) => typeof text === "string");
+  return { deleting: false, annotations: Object.fromEntries(annotations) as Record<string, string>, finalizers: [] };
 }
 
 function located(problem: FieldProblem, document: SourceDocument): SourceProblem {

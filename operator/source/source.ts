@@ -28,6 +28,33 @@ export interface Observed<T> {
   readonly inForce: T | undefined;
   /** Why what is written now is not in force; empty when it is. */
   readonly problems: readonly SourceProblem[];
+  /** Of what is written now, also where that is not in force. */
+  readonly meta: ObservedMeta;
+}
+
+/** Of a resource's metadata, what reconcilers go by. A folder knows annotations only. */
+export interface ObservedMeta {
+  readonly uid?: string;
+  readonly generation?: number;
+  /** ms since the Unix epoch. */
+  readonly createdAtMs?: number;
+  /** It is to go as soon as nobody's finalizer holds it. */
+  readonly deleting: boolean;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly finalizers: readonly string[];
+}
+
+/** A pod that runs, or is to. */
+export interface ObservedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** ms since the Unix epoch. */
+  readonly createdAtMs: number;
+  /** heauth's sidecar is in it. */
+  readonly injected: boolean;
+  readonly deleting: boolean;
 }
 
 export interface SecretKeyRef {
@@ -53,8 +80,15 @@ export interface ResourceSource {
   list(kind: Kind): readonly ResourceKey[];
   /** A Secret's value, for the tenant whose label it carries. Never to be logged, nor kept: ask each time. */
   secret(tenant: string, ref: SecretKeyRef): SecretReading;
+  /** Undefined: nothing is known of the namespace. */
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
+  /** Only where there are pods. */
+  readonly pods?: { of(namespace: string): readonly ObservedPod[] };
+  /** Puts heauth's finalizer on a Tenant, or takes it off. Only where resources have finalizers. */
+  setFinalizer?(key: ResourceKey, present: boolean): Promise<void>;
   /**
-   * Told of each resource that came, changed, went, or whose problems changed; of a Tenant also when a Secret labelled for it did.
+   * Told of each resource that came, changed, went, or whose problems changed; of a Tenant also when a Secret labelled for it did; of
+   * an AuthPolicy also when its namespace's labels did, or a pod that it selects.
    * @returns ends it
    */
   onChange(listener: (key: ResourceKey) => void): () => void;

@@ -4,6 +4,7 @@ import {
   type Kinds,
   keyText,
   type Observed,
+  type ObservedMeta,
   parseKey,
   type ResourceKey,
   type ResourceSource,
@@ -15,6 +16,7 @@ export class MemorySource implements ResourceSource {
   readonly #entries = new Map<string, Observed<Tenant | AuthPolicy>>();
   readonly #listeners = new Set<(key: ResourceKey) => void>();
   readonly secrets = new Map<string, string>();
+  readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
 
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
@@ -32,20 +34,35 @@ export class MemorySource implements ResourceSource {
     return value === undefined ? { ok: false, reason: "NotFound" } : { ok: true, value: Buffer.from(value) };
   }
 
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined {
+    return this.namespaces.get(namespace);
+  }
+
   onChange(listener: (key: ResourceKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  put(document: { kind: Kind; metadata: { name: string; namespace?: string }; spec: object }): void {
+  /** @param meta what only Kubernetes would know of it */
+  put(
+    document: {
+      kind: Kind;
+      metadata: { name: string; namespace?: string; annotations?: Record<string, string> };
+      spec: object;
+    },
+    meta: Partial<ObservedMeta> = {},
+  ): void {
     const { kind, metadata } = document;
     const key = { kind, namespace: metadata.namespace ?? "", name: metadata.name };
     const before = this.#entries.get(keyText(key))?.inForce;
     const old: { old?: Resource } = before === undefined ? {} : { old: before };
     const read = validateResource({ apiVersion: "heauth.io/v1alpha1", ...document }, old);
+    const all = { deleting: false, annotations: metadata.annotations ?? {}, finalizers: [], ...meta };
     this.#entries.set(
       keyText(key),
-      read.ok ? { inForce: read.resource, problems: [] } : { inForce: before, problems: read.problems },
+      read.ok
+        ? { inForce: read.resource, problems: [], meta: all }
+        : { inForce: before, problems: read.problems, meta: all },
     );
     this.#tell(key);
   }
