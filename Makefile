@@ -1,7 +1,7 @@
 # Every target sets up what it needs by itself, and is quick the second time.
 #
 #   make demo            the tour, then everything stays up; ONCE=1 ends after the tour
-#   make test            every test on real parts; ARGS=core/policy for some of them
+#   make test            every test on real parts, the Kubernetes API server among them; ARGS=core/policy for some of them
 #   make check           types, lint and format, import arrows, generated files, the protocol's promises
 #   make setup           only the setting up
 
@@ -17,6 +17,7 @@ demo: setup
 	@npm run --silent demo -- $(if $(ONCE),--once)
 
 test: setup
+	@setup/kube.sh
 	@npm run --silent test -- $(ARGS)
 
 check: setup

@@ -47,9 +47,21 @@ function convert(schema: Json): Json {
   // An entry with a default is never missing.
   if (Array.isArray(required) && required.length > 0) converted["required"] = required;
   if (converted["type"] === "integer") boundInteger(converted);
+  if (converted["type"] === "object" && converted["default"] !== undefined) {
+    converted["default"] = filledIn(converted["default"] as Json, converted["properties"] as Json | undefined);
+  }
   // The API server knows this format itself.
   if (converted["format"] === "date-time") delete converted["pattern"];
   return converted;
+}
+
+/** The API server holds an object's default to the rules as it stands, before the defaults of its fields are filled in. */
+function filledIn(fallback: Json, properties: Json = {}): Json {
+  const defaults = Object.entries(properties).flatMap(([name, property]) => {
+    const own = (property as Json)["default"];
+    return own === undefined ? [] : [[name, own] as const];
+  });
+  return { ...Object.fromEntries(defaults), ...fallback };
 }
 
 /** zod bounds every integer to what JavaScript can hold; Kubernetes says so by the format. */

@@ -1,0 +1,66 @@
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { jsonRequest } from "./json-request.ts";
+
+export interface Door {
+  readonly url: string;
+  /** PEM file. */
+  readonly caFile: string;
+}
+
+export interface ServiceAccount {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface TokenWish {
+  /** The API server's own unless given. */
+  readonly audience?: string;
+  /** An hour unless given; the API server gives no less than ten minutes. */
+  readonly seconds?: number;
+  readonly boundPod?: { readonly name: string; readonly uid: string };
+}
+
+/** A token by the TokenRequest API, as a kubelet would ask for it. The service account must exist. */
+export async function requestToken(
+  door: Door & { readonly adminToken: string },
+  { namespace, name }: ServiceAccount,
+  { audience, seconds = 3600, boundPod }: TokenWish = {},
+): Promise<string> {
+  const { status, text } = await jsonRequest({
+    method: "POST",
+    url: `${door.url}/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
+    ca: await readFile(door.caFile, "utf8"),
+    token: door.adminToken,
+    body: {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: {
+        audiences: audience === undefined ? [] : [audience],
+        expirationSeconds: seconds,
+        ...(boundPod === undefined ? {} : { boundObjectRef: { apiVersion: "v1", kind: "Pod", ...boundPod } }),
+      },
+    },
+  });
+  if (status !== 201) throw new Error(`no token for ${namespace}/${name}: the API server answered ${status}: ${text}`);
+  return JSON.parse(text).status.token;
+}
+
+/** Writes a kubeconfig into a folder of its own below `folder`; answers its path. */
+export async function writeKubeconfig(
+  folder: string,
+  { url, caFile }: Door,
+  { user, token, namespace }: { readonly user: string; readonly token: string; readonly namespace?: string },
+): Promise<string> {
+  const file = join(await mkdtemp(join(folder, "kubeconfig-")), "config");
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "test", cluster: { server: url, "certificate-authority": caFile } }],
+    users: [{ name: user, user: { token } }],
+    contexts: [{ name: "test", context: { cluster: "test", user, ...(namespace === undefined ? {} : { namespace }) } }],
+    "current-context": "test",
+  };
+  await writeFile(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
