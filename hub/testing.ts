@@ -168,7 +168,9 @@ export async function testHub(
     async put(tenantId, policy, text = "{}") {
       const compiled = Buffer.from(text);
       const digest = `sha256:${createHash("sha256").update(compiled).digest("hex")}`;
-      await operator.transaction((tx) => putPolicy(tx, noRecords, { ...policy, tenantId, digest, compiled }));
+      const selector = { matchLabels: { app: policy.name } };
+      const stored = { ...policy, tenantId, digest, compiled, selector, createdAtMs: 0 };
+      await operator.transaction((tx) => putPolicy(tx, noRecords, stored));
       return digest;
     },
     session: async (tenantId) => (await insertSession(superuser, keys, tenantId)).id,

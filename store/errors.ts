@@ -3,6 +3,7 @@
  * - `NotFound`, `AlreadyExists`: of the thing that the message names. Nothing was changed.
  * - `TransactionPooled`: the connection string leads to a pooler that hands out another connection for each transaction.
  * - `BadDatabaseUrl`: it is no PostgreSQL connection string.
+ * - `Fenced`: a later term of office has begun; whoever holds this one writes no more.
  * - `SessionsFull`: the user has as many sessions as the tenant allows, and the tenant refuses more.
  */
 export type StoreErrorCode =
@@ -11,6 +12,7 @@ export type StoreErrorCode =
   | "AlreadyExists"
   | "TransactionPooled"
   | "BadDatabaseUrl"
+  | "Fenced"
   | "SessionsFull";
 
 export class StoreError extends Error {

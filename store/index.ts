@@ -25,8 +25,10 @@ export {
 export {
   deletePolicy,
   type PolicyName,
+  policiesIn,
   policiesNamed,
   policiesOf,
+  policyNames,
   putPolicy,
   type StoredPolicy,
 } from "./policies.ts";
@@ -56,6 +58,7 @@ export {
   tenantById,
   tenantByName,
 } from "./tenants.ts";
+export { fenced, takeTerm } from "./terms.ts";
 export type { Tx } from "./transaction.ts";
 export { addRoles, setRoles } from "./user-roles.ts";
 export {

@@ -1,3 +1,4 @@
+import type { LabelSelector } from "@heauth/core/resources";
 import { StoreError, violates } from "./errors.ts";
 import { emit } from "./outbox.ts";
 import type { Recorder } from "./recorder.ts";
@@ -5,34 +6,55 @@ import type { Tx } from "./transaction.ts";
 
 export type PolicyName = { namespace: string; name: string };
 
-/** A policy in force. `compiled`: canonical JSON; `digest`: `sha256:<hex>` of it. */
-export type StoredPolicy = PolicyName & { tenantId: string; digest: string; compiled: Buffer };
+/**
+ * A policy in force. `compiled`: canonical JSON; `digest`: `sha256:<hex>` of it; `selector`: the pods of its namespace that it is for;
+ * `createdAtMs`: its resource's age, which decides between policies that select the same pod.
+ */
+export type StoredPolicy = PolicyName & {
+  tenantId: string;
+  digest: string;
+  compiled: Buffer;
+  selector: LabelSelector;
+  createdAtMs: number;
+};
 
-type Row = { tenant_id: string; namespace: string; name: string; digest: string; compiled: Buffer };
+type Row = {
+  tenant_id: string;
+  namespace: string;
+  name: string;
+  digest: string;
+  compiled: Buffer;
+  selector: LabelSelector;
+  created_at_ms: number;
+};
 
-const COLUMNS = "tenant_id, namespace, name, digest, compiled";
+const COLUMNS = "tenant_id, namespace, name, digest, compiled, selector, created_at_ms";
 
 /**
- * Puts a policy in force: row, record `policy.put` and event in one transaction. The same digest changes nothing. A policy's tenant
- * never changes: delete it first.
+ * Puts a policy in force: row, record `policy.put` and event in one transaction. What is there already changes nothing; a row that
+ * somebody else has changed, down to its compiled bytes, is put right. A policy's tenant never changes: delete it first.
  *
  * @returns whether anything changed
  * @throws StoreError `AlreadyExists` when another tenant has a policy of that name
  */
 export async function putPolicy(tx: Tx, recorder: Recorder, policy: StoredPolicy): Promise<boolean> {
-  const { tenantId, namespace, name, digest, compiled } = policy;
-  const [stored] = await tx.query<{ tenant_id: string; digest: string }>(
-    "SELECT tenant_id, digest FROM heauth.policy WHERE namespace = $1 AND name = $2 FOR UPDATE",
-    [namespace, name],
+  const { tenantId, namespace, name, digest, compiled, selector, createdAtMs } = policy;
+  const values = [digest, compiled, selector, createdAtMs];
+  const [stored] = await tx.query<{ tenant_id: string; same: boolean }>(
+    `SELECT tenant_id, (digest, compiled, selector, created_at_ms) = ($3, $4, $5::jsonb, $6) AS same
+       FROM heauth.policy WHERE namespace = $1 AND name = $2 FOR UPDATE`,
+    [namespace, name, ...values],
   );
   if (stored && stored.tenant_id !== tenantId) throw taken(policy);
-  if (stored?.digest === digest) return false;
+  if (stored?.same) return false;
   await tx
     .query(
-      `INSERT INTO heauth.policy (tenant_id, namespace, name, digest, compiled) VALUES ($1, $2, $3, $4, $5)
+      `INSERT INTO heauth.policy (tenant_id, namespace, name, digest, compiled, selector, created_at_ms)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (tenant_id, namespace, name)
-       DO UPDATE SET digest = excluded.digest, compiled = excluded.compiled, updated_at = now()`,
-      [tenantId, namespace, name, digest, compiled],
+       DO UPDATE SET digest = excluded.digest, compiled = excluded.compiled, selector = excluded.selector,
+                     created_at_ms = excluded.created_at_ms, updated_at = now()`,
+      [tenantId, namespace, name, ...values],
     )
     .catch((error: unknown) => {
       throw violates(error, "policy_namespace_name_key") ? taken(policy) : error;
@@ -80,6 +102,19 @@ export async function policiesOf(tx: Tx, tenantId: string): Promise<StoredPolicy
   return rows.map(policyOf);
 }
 
+/** Those of a namespace that are in force, whoever's they are: which of them is a pod's is `choosePolicy`'s to say. */
+export async function policiesIn(tx: Tx, namespace: string): Promise<StoredPolicy[]> {
+  const rows = await tx.query<Row>(`SELECT ${COLUMNS} FROM heauth.policy WHERE namespace = $1 ORDER BY name`, [
+    namespace,
+  ]);
+  return rows.map(policyOf);
+}
+
+/** The names of all that are in force, of every tenant. */
+export async function policyNames(tx: Tx): Promise<PolicyName[]> {
+  return tx.query<PolicyName>("SELECT namespace, name FROM heauth.policy ORDER BY namespace, name");
+}
+
 async function tell(
   tx: Tx,
   recorder: Recorder,
@@ -94,6 +129,6 @@ function taken({ namespace, name }: PolicyName): StoreError {
   return new StoreError("AlreadyExists", `${namespace}/${name} is another tenant's policy`, { field: "name" });
 }
 
-function policyOf({ tenant_id, ...row }: Row): StoredPolicy {
-  return { tenantId: tenant_id, ...row };
+function policyOf({ tenant_id, created_at_ms, ...row }: Row): StoredPolicy {
+  return { tenantId: tenant_id, ...row, createdAtMs: created_at_ms };
 }

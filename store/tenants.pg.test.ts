@@ -5,7 +5,7 @@ import { uuidv7 } from "@heauth/program";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Database } from "./database.ts";
 import { LedgerWriter } from "./ledger/index.ts";
-import { deletePolicy, policiesNamed, policiesOf, putPolicy } from "./policies.ts";
+import { deletePolicy, policiesIn, policiesNamed, policiesOf, policyNames, putPolicy } from "./policies.ts";
 import { notePolicyAck, policyAcks } from "./policy-acks.ts";
 import { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
 import {
@@ -111,6 +111,8 @@ describe("policies", () => {
     name,
     digest: `sha256:${createHash("sha256").update(text).digest("hex")}`,
     compiled: Buffer.from(text),
+    selector: { matchLabels: { app: name } },
+    createdAtMs: 1_700_000_000_000,
   });
 
   test("are put in force and taken out, each with its record and its event", async () => {
@@ -122,8 +124,15 @@ describe("policies", () => {
     expect(await hub.read((tx) => policiesNamed(tx, [{ namespace: "shop", name: "web" }]))).toEqual([
       policyOf(id, "two"),
     ]);
-    const ack = { ...policyOf(id, "two"), pod: "shop/web-0", enforced: true, missingFeatures: ["x"], message: "" };
-    const { compiled: _, ...said } = ack;
+    const ack = {
+      ...policyOf(id, "two"),
+      pod: "shop/web-0",
+      podUid: "u-0",
+      enforced: true,
+      missingFeatures: ["x"],
+      message: "",
+    };
+    const { compiled: _, selector: __, createdAtMs: ___, ...said } = ack;
     await hub.transaction((tx) => notePolicyAck(tx, { ...said, enforced: false }));
     await hub.transaction((tx) => notePolicyAck(tx, said));
     expect(await operator.read((tx) => policyAcks(tx, id, said))).toEqual([said]);
@@ -153,6 +162,21 @@ describe("policies", () => {
         details: { namespace: "shop", name: "web" },
       })),
     );
+  });
+
+  test("are put right when their row was changed by hand, and told of anew when only their pods or their age changed", async () => {
+    const id = await resourceTenant("drifted");
+    const policy = policyOf(id, "one", "drifted");
+    const put = (changed = {}) => operator.transaction((tx) => putPolicy(tx, recorder, { ...policy, ...changed }));
+    await put();
+    await store.superuser.query("UPDATE policy SET compiled = 'x' WHERE name = 'drifted'");
+    expect([await put(), await put()]).toEqual([true, false]);
+    expect(await put({ selector: { matchExpressions: [{ key: "app", operator: "Exists" }] } })).toBe(true);
+    expect(await put({ createdAtMs: 1 })).toBe(true);
+    expect(await hub.read((tx) => policiesIn(tx, "shop"))).toEqual([{ ...policy, createdAtMs: 1 }]);
+    expect((await kindsOf(id)).filter((kind) => kind === "policy.changed")).toHaveLength(4);
+    expect(await operator.read(policyNames)).toEqual([{ namespace: "shop", name: "drifted" }]);
+    await operator.transaction((tx) => deletePolicy(tx, recorder, policy));
   });
 
   test("belong to one tenant: another one cannot take the name over, also not at the same time", async () => {

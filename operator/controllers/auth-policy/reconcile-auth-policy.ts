@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { compile } from "@heauth/core/policy";
 import type { AuthPolicy, FieldProblem, Tenant as TenantResource } from "@heauth/core/resources";
 import {
@@ -75,7 +76,11 @@ export async function reconcileAuthPolicy(
     return await report(undefined, accepted, condition("ResolvedRefs", "False", "TenantNotPermitted", message));
   }
   const { digest, bytes } = compiled;
-  await put(options, { tenantId: tenant.id, namespace, name, digest, compiled: Buffer.from(bytes) }, stored);
+  const { selector } = inForce.spec;
+  // Where resources have no age, a policy's is that of its row.
+  const createdAtMs = observed.meta.createdAtMs ?? stored?.createdAtMs ?? Date.now();
+  const compiledPolicy = { namespace, name, digest, compiled: Buffer.from(bytes), selector, createdAtMs };
+  await put(options, { tenantId: tenant.id, ...compiledPolicy }, stored);
   return await report(digest, accepted, RESOLVED);
 }
 
@@ -114,7 +119,7 @@ async function put(
   policy: StoredPolicy,
   stored: StoredPolicy | undefined,
 ): Promise<void> {
-  if (stored?.digest === policy.digest && stored.tenantId === policy.tenantId) return;
+  if (stored !== undefined && isDeepStrictEqual(stored, policy)) return;
   if (stored !== undefined && stored.tenantId !== policy.tenantId) {
     await database.tenantTransaction(stored.tenantId, (tx) => deletePolicy(tx, recorder, policy));
   }
