@@ -27,6 +27,7 @@ export { type Problem, type ProblemEntry, type ProblemOptions, problem, problemC
 export { processIdentity } from "./process-identity.ts";
 export { measureProcess } from "./process-metrics.ts";
 export { isSecretName, MASK, redacted, serializeError, withoutUrlPassword } from "./redact.ts";
+export { createRotatingFiles, type RotatingFiles, type RotatingFilesOptions } from "./rotating-files.ts";
 export { type Fail, type ProgramOptions, runProgram } from "./run-program.ts";
 export { durationMs, formatHostPort, type HostPort, hostPort, type SettingNotes, setting } from "./settings.ts";
 export { createUuidv7, isUuid, uuidv7 } from "./uuid.ts";

@@ -1,12 +1,19 @@
 import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
-import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
 import { methodDefinition } from "./definition.ts";
 import { CallError, fromStatus } from "./errors.ts";
+import { type Changing, clientCredentials } from "./tls.ts";
 
 export interface ConnectOptions {
-  /** gRPC target, such as `unix:/run/hub.sock`. */
+  /** gRPC target, such as `unix:/run/hub.sock` or `dns:hub.heauth-system:8443`. */
   target: string;
+  /** Speaks TLS, to a server that these certificate authorities (PEM) vouch for; in the clear without it. */
+  authorities?: Changing<Buffer> | undefined;
+  /** Sent with every call; asked each time. */
+  headers?: (() => Readonly<Record<string, string>>) | undefined;
+  /** A server that does not answer a ping for this long is gone, ms; found out by calls only unless given. */
+  keepAliveMs?: number | undefined;
   /** Longest message taken in, in bytes. */
   maxMessageBytes: number;
   /** Longest wait between two attempts to connect. */
@@ -40,18 +47,28 @@ export interface ServiceClient<M extends GenServiceMethods> {
 
 export function connect<M extends GenServiceMethods>(
   service: GenService<M>,
-  { target, maxMessageBytes, maxReconnectMs }: ConnectOptions,
+  { target, authorities, headers, keepAliveMs, maxMessageBytes, maxReconnectMs }: ConnectOptions,
 ): ServiceClient<M> {
-  const client = new Client(target, credentials.createInsecure(), {
+  const channel = authorities === undefined ? credentials.createInsecure() : clientCredentials(authorities);
+  const client = new Client(target, channel, {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.initial_reconnect_backoff_ms": Math.min(100, maxReconnectMs),
     "grpc.max_reconnect_backoff_ms": maxReconnectMs,
     "grpc.enable_retries": 0,
     "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_http_proxy": 0,
+    ...(keepAliveMs === undefined
+      ? {}
+      : { "grpc.keepalive_time_ms": keepAliveMs, "grpc.keepalive_timeout_ms": keepAliveMs }),
   });
 
   function definitionOf(method: keyof M) {
     return methodDefinition(service.method[method]);
+  }
+  function metadata(): Metadata {
+    const sent = new Metadata();
+    for (const [name, value] of Object.entries(headers?.() ?? {})) sent.set(name, value);
+    return sent;
   }
   return {
     call(method, request, { deadlineMs, signal }) {
@@ -63,6 +80,7 @@ export function connect<M extends GenServiceMethods>(
         requestSerialize,
         responseDeserialize,
         request,
+        metadata(),
         { deadline },
         (error, response) => {
           signal?.removeEventListener("abort", hangUp);
@@ -78,7 +96,7 @@ export function connect<M extends GenServiceMethods>(
     },
     open(method) {
       const { path, requestSerialize, responseDeserialize } = definitionOf(method);
-      return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize) as ReturnType<
+      return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata()) as ReturnType<
         ServiceClient<M>["open"]
       >;
     },

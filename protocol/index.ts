@@ -19,3 +19,4 @@ export {
   type ServerLimits,
   type ServiceServer,
 } from "./server.ts";
+export type { Changing, ServerIdentity } from "./tls.ts";

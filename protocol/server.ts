@@ -6,12 +6,15 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  ServerInterceptingCall,
+  type ServerInterceptor,
   type ServerUnaryCall,
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { serviceDefinition } from "./definition.ts";
 import { CallError, toStatus } from "./errors.ts";
+import { type Changing, type ServerIdentity, serverCredentials } from "./tls.ts";
 
 export type { Metadata } from "@grpc/grpc-js";
 
@@ -38,18 +41,28 @@ export interface ServerLimits {
   maxConcurrentCalls: number;
   /** A peer that does not answer a ping for this long is gone, ms. */
   keepAliveMs: number;
+  /** A connection without a call is closed after this time, ms; never unless given. */
+  idleMs?: number;
+  /** A connection takes no more calls after about this time, ms, so that callers spread anew; those under way go on. */
+  connectionAgeMs?: number;
 }
 
 export interface ServeOptions<M extends GenServiceMethods> extends ServerLimits {
   handlers: Handlers<M>;
+  /** Asked of every call before anything of its messages is read; a `CallError` refuses it. */
+  admit?(metadata: Metadata): Promise<void>;
   /** Told of what a handler threw that is not a `CallError`: a mistake of ours, answered as INTERNAL without its message. */
   onUnexpected(error: unknown, method: string): void;
 }
 
 /** A gRPC server of one service. */
 export interface ServiceServer {
-  /** `address`: such as `unix:/run/hub.sock`. */
-  listen(address: string): Promise<void>;
+  /**
+   * @param address such as `unix:/run/hub.sock` or `0.0.0.0:8443`
+   * @param identity serves TLS with it; in the clear without one
+   * @returns the port; 0 for a unix socket
+   */
+  listen(address: string, identity?: Changing<ServerIdentity>): Promise<number>;
   /** Takes no more calls, waits for those under way, and ends what is left when `deadline` aborts. */
   stop(deadline: AbortSignal): Promise<void>;
 }
@@ -63,6 +76,9 @@ export function createServer<M extends GenServiceMethods>(
     "grpc.max_concurrent_streams": options.maxConcurrentCalls,
     "grpc.keepalive_time_ms": options.keepAliveMs,
     "grpc.keepalive_timeout_ms": options.keepAliveMs,
+    ...(options.idleMs === undefined ? {} : { "grpc.max_connection_idle_ms": options.idleMs }),
+    ...(options.connectionAgeMs === undefined ? {} : { "grpc.max_connection_age_ms": options.connectionAgeMs }),
+    interceptors: options.admit === undefined ? [] : [gate(options.admit, options.onUnexpected)],
   });
   const implementation: UntypedServiceImplementation = {};
   for (const { localName, methodKind } of service.methods) {
@@ -73,9 +89,10 @@ export function createServer<M extends GenServiceMethods>(
   }
   server.addService(serviceDefinition(service), implementation);
   return {
-    listen: (address) =>
+    listen: (address, identity) =>
       new Promise((resolve, reject) => {
-        server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+        const credentials = identity === undefined ? ServerCredentials.createInsecure() : serverCredentials(identity);
+        server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(Math.max(0, port))));
       }),
     stop: (deadline) =>
       new Promise((resolve) => {
@@ -85,6 +102,28 @@ export function createServer<M extends GenServiceMethods>(
         else deadline.addEventListener("abort", force, { once: true });
       }),
   };
+}
+
+/** Whoever is not let in gets his status at once; what he sends is not read. */
+function gate(
+  admit: (metadata: Metadata) => Promise<void>,
+  onUnexpected: (error: unknown, method: string) => void,
+): ServerInterceptor {
+  return ({ path }, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata(metadata, proceed) {
+            admit(metadata).then(
+              () => proceed(metadata),
+              (error: unknown) => {
+                if (!(error instanceof CallError)) onUnexpected(error, path);
+                call.sendStatus(toStatus(error));
+              },
+            );
+          },
+        }),
+    });
 }
 
 type UnaryHandler = (request: unknown, context: CallContext) => Promise<unknown>;
