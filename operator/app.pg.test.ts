@@ -264,7 +264,7 @@ test("the jobs run: what was written is sealed, anchored, and verifies; an expir
 
   const sealed = async () =>
     (await store.superuser.query("SELECT FROM log_entry WHERE kind = 'block'")).length === 1 &&
-    parseCheckpoint((await anchors.read("acme")) ?? "").size ===
+    parseCheckpoint((await anchors.read({ name: "acme" })) ?? "").size ===
       (await store.superuser.query("SELECT FROM log_entry")).length;
   for (const end = Date.now() + 10_000; !(await sealed()); await new Promise((wait) => setTimeout(wait, 50))) {
     if (Date.now() > end) throw new Error("the block was not sealed in time");
@@ -273,7 +273,9 @@ test("the jobs run: what was written is sealed, anchored, and verifies; an expir
   await operator.stop(AbortSignal.timeout(5000));
   running = undefined;
   const verdict = await database.read(async (tx) =>
-    verifyLedger(new LedgerReader(tx, tenantId), keys.pinned, await anchors.read("acme"), { requireAnchor: true }),
+    verifyLedger(new LedgerReader(tx, tenantId), keys.pinned, await anchors.read({ name: "acme" }), {
+      requireAnchor: true,
+    }),
   );
   expect(verdict).toMatchObject({ status: "Intact", anchor: "Matched", findings: [], counts: { blocks: 1 } });
 });

@@ -1,5 +1,5 @@
 export { AnchorFiles } from "./anchor/files.ts";
-export type { AnchorKeeper, AnchorStore } from "./anchor/store.ts";
+export type { AnchoredTenant, AnchorKeeper, AnchorStore } from "./anchor/store.ts";
 export { createOperator, type Operator, type OperatorOptions } from "./app.ts";
 export { OperatorError, type OperatorErrorCode } from "./errors.ts";
 export { type CloseBlocksOptions, closeBlocks } from "./jobs/close-blocks/close-blocks.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { OperatorError } from "../errors.ts";
-import type { AnchorStore } from "./store.ts";
+import type { AnchoredTenant, AnchorStore } from "./store.ts";
 
 const TENANT_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -20,17 +20,18 @@ export class AnchorFiles implements AnchorStore {
     return join(this.#folder, `${tenantName}.checkpoint`);
   }
 
-  async read(tenantName: string): Promise<string | undefined> {
+  async read({ name }: Pick<AnchoredTenant, "name">): Promise<string | undefined> {
     try {
-      return await readFile(this.pathOf(tenantName), "utf8");
+      return await readFile(this.pathOf(name), "utf8");
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
     }
   }
 
-  async write(tenantName: string, note: string): Promise<void> {
-    const path = this.pathOf(tenantName);
+  /** Durable when it resolves. */
+  async write({ name }: Pick<AnchoredTenant, "name">, note: string): Promise<void> {
+    const path = this.pathOf(name);
     await mkdir(this.#folder, { recursive: true, mode: 0o711 });
     // A name of its own: two who write at once must not get at each other's draft.
     const draft = `${path}.${randomUUID()}.new`;

@@ -91,7 +91,7 @@ export class SealedTenant {
 
   /** Its anchor's note. */
   anchor(): Promise<string | undefined> {
-    return this.anchors.read(this.name);
+    return this.anchors.read(this);
   }
 
   async end(): Promise<void> {

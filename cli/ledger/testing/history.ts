@@ -45,7 +45,7 @@ export async function makeHistory(store: TestDatabase, folder: string): Promise<
       outcome = await sealTenant({ ...options, now: () => Date.now() * 1000 }, { id: tenantId, name: TENANT });
     } while (outcome.kind === "Sealed" && outcome.more);
     if (outcome.kind === "Halted") throw new Error(outcome.why);
-    return (await anchors.read(TENANT)) ?? "";
+    return (await anchors.read({ name: TENANT })) ?? "";
   };
 
   const writer = new LedgerWriter({ program: "identity", programKey: keys.identity });

@@ -78,7 +78,7 @@ describe("a log is halted, and says why, by", () => {
     await tenant.seal();
     const ahead = (await tenant.anchor()) ?? "";
     await rollBack(6);
-    await tenant.anchors.write(tenant.name, ahead);
+    await tenant.anchors.write(tenant, ahead);
     await tenant.record();
     await halted("RolledBack");
     expect(kept).not.toBe(ahead);
@@ -90,12 +90,12 @@ describe("a log is halted, and says why, by", () => {
     const ahead = (await tenant.anchor()) ?? "";
     await rollBack(6);
     await tenant.anchors.write(
-      tenant.name,
+      tenant,
       (await tenant.sql<{ note: string }>("SELECT note FROM checkpoint WHERE tenant_id = $1"))[0]?.note ?? "",
     );
     await tenant.record();
     await tenant.seal();
-    await tenant.anchors.write(tenant.name, ahead);
+    await tenant.anchors.write(tenant, ahead);
     await halted("Forked");
   });
 
@@ -170,9 +170,9 @@ describe("a log is halted, and says why, by", () => {
     const note = (await tenant.anchor()) ?? "";
     await rm(tenant.anchors.pathOf(tenant.name));
     expect(await tenant.seal()).toMatchObject({ kind: "Halted", why: expect.stringMatching("^AnchorMissing:") });
-    await tenant.anchors.write(tenant.name, note.slice(0, 40));
+    await tenant.anchors.write(tenant, note.slice(0, 40));
     expect(await tenant.seal()).toMatchObject({ kind: "Halted", why: expect.stringMatching("^AnchorInvalid:") });
-    await tenant.anchors.write(tenant.name, note);
+    await tenant.anchors.write(tenant, note);
     expect(await tenant.seal({ keys: { operator: rig.keys.operator, pinned: testKeys().pinned } })).toMatchObject({
       kind: "Halted",
     });

@@ -53,11 +53,11 @@ type Entry = EntryName & { readonly leaf: Uint8Array };
  */
 export async function sealTenant(options: SealOptions, tenant: NamedTenant): Promise<SealOutcome> {
   const { database, anchors } = options;
-  const anchor = await anchors.read(tenant.name);
+  const anchor = await anchors.read(tenant);
   const { outcome, note } = await database
     .tenantTransaction(tenant.id, (tx) => seal(tx, options, tenant.id, anchor))
     .catch((error: unknown) => inTheWay(options, tenant.id, error));
-  if (note !== undefined && note !== anchor) await anchors.write(tenant.name, note);
+  if (note !== undefined && note !== anchor) await anchors.write(tenant, note);
   return outcome;
 }
 

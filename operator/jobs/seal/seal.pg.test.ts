@@ -102,11 +102,11 @@ describe("sealing", () => {
     const sealer = new Sealer({
       ...tenant.options,
       anchors: {
-        read: async (name) => {
-          if (name !== tenant.name) return tenant.anchors.read(name);
+        read: async ({ id, name }) => {
+          if (id !== tenant.id) return tenant.anchors.read({ name });
           reads.push(name);
           if (failures-- > 0) throw new Error("not now");
-          return tenant.anchors.read(name);
+          return tenant.anchors.read({ name });
         },
         write: tenant.anchors.write.bind(tenant.anchors),
       },
