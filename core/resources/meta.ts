@@ -2,6 +2,8 @@ import * as z from "zod";
 import { duration, label, map, objectName } from "./fields.ts";
 import { rule, withRules } from "./rule.ts";
 
+const name = { description: "Its name." };
+
 /** Kubernetes' ObjectMeta, as far as heauth reads it; the API server owns the rest. */
 const objectMeta = {
   labels: z.record(z.string(), z.string().max(63)).optional(),
@@ -10,8 +12,12 @@ const objectMeta = {
   uid: z.string().optional(),
 };
 
-export const clusterMeta = z.looseObject({ name: label(), namespace: z.undefined().optional(), ...objectMeta });
-export const namespacedMeta = z.looseObject({ name: objectName(), namespace: label(), ...objectMeta });
+export const clusterMeta = z.looseObject({
+  name: label().meta(name),
+  namespace: z.undefined().optional(),
+  ...objectMeta,
+});
+export const namespacedMeta = z.looseObject({ name: objectName().meta(name), namespace: label(), ...objectMeta });
 
 /** metav1.LabelSelector. */
 export function labelSelector() {

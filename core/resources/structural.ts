@@ -15,20 +15,21 @@ export interface StructuralSchema {
 
 type Json = Record<string, unknown>;
 
-/** What Kubernetes says of these itself. */
-const typeMeta = {
+/** What Kubernetes says of these itself. Of the metadata it lets a schema restrict the name only. */
+const typeMeta = (name: unknown) => ({
   apiVersion: { type: "string", description: "The version of the schema." },
   kind: { type: "string", description: "The kind of the resource." },
-  metadata: { type: "object" },
-};
+  metadata: { type: "object", properties: { name } },
+});
 
 /** Turns a kind's zod schema into a structural schema. */
 export function structural(schema: z.ZodType): StructuralSchema {
   const json = z.toJSONSchema(schema, { target: "openapi-3.0", io: "input", unrepresentable: "any" }) as Json;
   const converted = convert(json) as Json;
+  const properties = converted["properties"] as Readonly<Record<string, StructuralSchema>>;
   return {
     ...converted,
-    properties: { ...(converted["properties"] as Json), ...typeMeta },
+    properties: { ...properties, ...typeMeta(properties["metadata"]?.properties?.["name"]) },
   } as unknown as StructuralSchema;
 }
 

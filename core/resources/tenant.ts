@@ -183,6 +183,19 @@ export const tenantSchema = withRules(
     "the anchor only advances",
     ".status.ledger",
   ),
+  rule(
+    "!has(oldSelf.status) || !has(oldSelf.status.ledger) || !has(self.status) || !has(self.status.ledger) || " +
+      "self.status.ledger.epoch != oldSelf.status.ledger.epoch || self.status.ledger.size != oldSelf.status.ledger.size || " +
+      "self.status.ledger.note == oldSelf.status.ledger.note",
+    "the same note as before, as long as epoch and size are the same",
+    ".status.ledger.note",
+  ),
+  rule(
+    "!has(oldSelf.status) || !has(oldSelf.status.tenantId) || (has(self.status) && has(self.status.tenantId) && " +
+      "self.status.tenantId == oldSelf.status.tenantId)",
+    "the same id as before",
+    ".status.tenantId",
+  ),
 );
 
 export type Tenant = z.output<typeof tenantSchema>;
