@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { runSidecar } from "@heauth/sidecar";
 import { explain } from "./explain.ts";
+import { keysCommand } from "./keys/create-command.ts";
 import { ledgerCommand } from "./ledger/command.ts";
+import { migrateCommand } from "./migrate/command.ts";
 import { runStandalone } from "./standalone/main.ts";
 import { superuserCommand } from "./superuser/create.ts";
 
@@ -32,6 +34,8 @@ const heauth = new Command("heauth")
   .showHelpAfterError()
   .addCommand(program("standalone", "run everything on one machine (see `heauth standalone --help`)", runStandalone))
   .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
+  .addCommand(migrateCommand())
+  .addCommand(keysCommand())
   .addCommand(superuserCommand())
   .addCommand(ledgerCommand());
 endsWith2(heauth);

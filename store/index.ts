@@ -31,10 +31,14 @@ export {
   policyNames,
   putPolicy,
   type StoredPolicy,
+  type StoredSelector,
+  selectorsIn,
 } from "./policies.ts";
-export { notePolicyAck, type PolicyAck, policyAcks } from "./policy-acks.ts";
+export { type AckNews, acksSince, dropPolicyAcks, notePolicyAck, type PolicyAck, policyAcks } from "./policy-acks.ts";
 export { primaryId } from "./primary.ts";
 export type { Recorder } from "./recorder.ts";
+export { type ResourceNames, resourceNames } from "./resource-names.ts";
+export { SCHEMA_VERSION, type SchemaState, schemaState } from "./schema-version.ts";
 export { type TimedOutSession, timedOutSessions } from "./sessions/expire.ts";
 export { type StoredSessionKey, sessionKey } from "./sessions/key.ts";
 export { type OpenSession, openSessionsOf } from "./sessions/list.ts";
@@ -45,11 +49,20 @@ export { type Revocation, revokeSessions } from "./sessions/revoke.ts";
 export { touchSession } from "./sessions/touch.ts";
 export { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
 export {
-  changeTenantSettings,
   createTenant,
+  dropTenant,
+  endTenant,
+  putTenant,
+  type ReclaimPolicy,
+  resourceTenantNames,
+  type StoredTenant,
+  someOpenSessions,
+  type TenantOfResource,
+  tenantHolding,
+} from "./tenant-resources.ts";
+export {
   listTenants,
   type ManagedBy,
-  markTenantDeleted,
   registerTenant,
   setTenantPasswordHash,
   type Tenant,

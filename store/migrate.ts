@@ -13,6 +13,11 @@ export async function migrate(url: string): Promise<string[]> {
   return run(url, "up", Number.POSITIVE_INFINITY);
 }
 
+/** Programs wait for the schema that they need: they may see which migrations were run. */
+const LET_PROGRAMS_SEE = `
+  GRANT USAGE ON SCHEMA heauth_migrations TO heauth_identity, heauth_hub, heauth_operator;
+  GRANT SELECT ON heauth_migrations.applied TO heauth_identity, heauth_hub, heauth_operator`;
+
 /** Undoes the last `count` migrations, with the data that only they held. */
 export async function migrateDown(url: string, count: number): Promise<string[]> {
   return run(url, "down", count);
@@ -34,6 +39,7 @@ async function run(url: string, direction: "up" | "down", count: number): Promis
       advisoryLockMode: "wait",
       log: () => {},
     });
+    if (direction === "up") await client.query(LET_PROGRAMS_SEE);
     return done.map(({ name }) => name);
   } catch (error) {
     throw toStoreError(error);

@@ -1,16 +1,16 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { callerOfSocket, type Door } from "@heauth/hub";
+import { callerOfSocket, type SocketDoor } from "@heauth/hub";
 import { inOrder, type Part, type ProgramContext, systemClock } from "@heauth/program";
 import { ensureDatabase } from "@heauth/store";
+import { deferred } from "../cluster/deferred.ts";
+import { writeDurably } from "../durable-file.ts";
 import { CliError } from "../errors.ts";
 import { createEmbeddedDatabase } from "../parts/embedded-database.ts";
 import { findEnvoy } from "../parts/find-envoy.ts";
 import type { ProtectedApp, StandaloneConfig } from "./config.ts";
-import { deferred } from "./deferred.ts";
 import { type DataFolder, dataFolder } from "./folder.ts";
-import { writeDurably } from "./keys.ts";
 import { createPrograms, type Programs } from "./programs.ts";
 import { createProtectedApp, type RunningApp } from "./protected-app.ts";
 
@@ -37,9 +37,9 @@ export async function createStandalone(context: ProgramContext<StandaloneConfig>
   };
   const places = config.protect.map((app, index) => ({ app, folder: join(runFolder, String(index)) }));
   const doors = places.map(
-    ({ app: { namespace, policy }, folder: place }): Door => ({
+    ({ app: { namespace, policy }, folder: place }): SocketDoor => ({
       socket: join(place, "hub", "hub.sock"),
-      callers: callerOfSocket({ namespace, pod: `${policy}-0`, policies: [{ namespace, name: policy }] }),
+      callers: callerOfSocket({ namespace, pod: `${policy}-0`, policy }),
     }),
   );
 

@@ -1,5 +1,6 @@
 import { commonSettings, type HostPort, hostPort, setting } from "@heauth/program";
 import * as z from "zod";
+import { POSTGRES_URL } from "../cluster/settings.ts";
 
 /** One protected app: which policy, where Envoy listens, where the app is. */
 export interface ProtectedApp {
@@ -12,8 +13,6 @@ export interface ProtectedApp {
 }
 
 const FORM = /^(?<namespace>[^/=]+)\/(?<policy>[^/=]+)=(?<listen>[^,]+),(?<upstream>.+)$/;
-/** Also with the folder of a unix socket for a host, which is no URL by the WHATWG: `postgresql://me@/heauth?host=%2Frun%2Fpostgresql`. */
-const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/; // RFC 1123 label
 
 /** `NAMESPACE/POLICY=HOST:PORT,UPSTREAM_URL` */

@@ -4,9 +4,10 @@ import { createIdentity, identitySettings } from "@heauth/identity";
 import { AnchorFiles, createOperator, describeSourceProblem, FolderSource, type Operator } from "@heauth/operator";
 import { type Clock, formatHostPort, type Health, inOrder, type Logs, type Metrics, type Part } from "@heauth/program";
 import { type Database, LedgerWriter, migrate, openDatabase } from "@heauth/store";
+import { measurePools } from "../cluster/pools.ts";
+import { openKeys } from "../keys/open-keys.ts";
 import type { StandaloneConfig } from "./config.ts";
 import type { DataFolder } from "./folder.ts";
-import { openKeys } from "./keys.ts";
 
 type PooledProgram = "operator" | "hub" | "identity";
 
@@ -127,14 +128,4 @@ function createFolderSource(folder: string, logs: Logs): FolderSource {
     },
     onError: (error) => log.error({ err: error }, "the resources' folder can't be watched; what is in force stays"),
   });
-}
-
-function measurePools(metrics: Metrics, opened: ReadonlyMap<PooledProgram, Database>): void {
-  metrics.gauge("heauth_database_pool_connections", () =>
-    [...opened].flatMap(([program, { pool }]) => [
-      [{ program, state: "idle" }, pool.idleCount],
-      [{ program, state: "busy" }, pool.totalCount - pool.idleCount],
-      [{ program, state: "waiting" }, pool.waitingCount],
-    ]),
-  );
 }

@@ -1,13 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command } from "@commander-js/extra-typings";
-import { parseProgramKeyFile } from "@heauth/core/keys";
 import { createSuperuser } from "@heauth/identity";
-import { asError } from "@heauth/program";
 import { LedgerWriter, openDatabase } from "@heauth/store";
 import { locateDatabase } from "../database/locate.ts";
 import { CliError } from "../errors.ts";
+import { readProgramKey } from "../keys/read-key.ts";
 import type { DataFolder } from "../standalone/folder.ts";
 import { readHidden } from "./hidden-input.ts";
 
@@ -61,14 +59,7 @@ async function readCliKey(folder: DataFolder | undefined) {
       "what this does is recorded under the cli's key: give --data DIR or HEAUTH_CLI_KEY=FILE",
     );
   }
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new CliError("KeyFile", `${file} can't be read (${error.code})`);
-  });
-  try {
-    return parseProgramKeyFile(text, "cli");
-  } catch (error) {
-    throw new CliError("KeyFile", `${file}: ${asError(error).message}`);
-  }
+  return await readProgramKey(file, "cli");
 }
 
 async function firstLine(): Promise<string> {

@@ -1,3 +1,4 @@
+export { loginUrl } from "./database-url.ts";
 export {
   decision,
   insertSession,

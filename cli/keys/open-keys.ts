@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
   KeyError,
   newProgramKeyFile,
@@ -18,8 +18,23 @@ import {
   pinnedKeys,
 } from "@heauth/core/ledger";
 import { asError } from "@heauth/program";
+import { writeDurably } from "../durable-file.ts";
 import { CliError } from "../errors.ts";
-import type { DataFolder } from "./folder.ts";
+
+/** Where the keys are kept. */
+export interface KeyFolder {
+  /** The folder of the private ones. */
+  readonly keys: string;
+  /** The file of the public halves. */
+  readonly ledgerKeys: string;
+}
+
+export const SERVER_SECRETS = "server-secrets.json";
+
+/** The file of a program's key in the folder. */
+export function keyFileOf(program: KeyProgram): string {
+  return `${program}.json`;
+}
 
 export interface Keys {
   readonly programs: Readonly<Record<KeyProgram, ProgramKey>>;
@@ -32,12 +47,12 @@ export interface Keys {
  * Reads the keys, makes those that are not there yet, and writes the public halves to `ledger-keys.json`.
  * @throws CliError KeyFile, naming the file
  */
-export async function openKeys(folder: DataFolder): Promise<Keys> {
+export async function openKeys(folder: KeyFolder): Promise<Keys> {
   const read = <T>(name: string, make: () => string, parse: (text: string) => T) =>
     readOrMake(join(folder.keys, name), make, parse);
   const program = (name: KeyProgram) =>
     read(
-      `${name}.json`,
+      keyFileOf(name),
       () => newProgramKeyFile(name),
       (text) => parseProgramKeyFile(text, name),
     );
@@ -47,7 +62,7 @@ export async function openKeys(folder: DataFolder): Promise<Keys> {
     operator: await program("operator"),
     cli: await program("cli"),
   };
-  const serverSecrets = await read("server-secrets.json", newServerSecretsFile, parseServerSecretsFile);
+  const serverSecrets = await read(SERVER_SECRETS, newServerSecretsFile, parseServerSecretsFile);
   const pinned = await pin(folder.ledgerKeys, Object.values(programs));
   return { programs, serverSecrets, pinned };
 }
@@ -88,24 +103,5 @@ async function readOrMake<T>(file: string, make: () => string, parse: (text: str
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
     throw new CliError("KeyFile", `${file}: ${error.message}`);
-  }
-}
-
-/** Whole or not at all, and still there after a power cut: a key that was used and then lost would make the ledger unverifiable. */
-export async function writeDurably(file: string, text: string, mode: number): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = await open(`${file}.new`, "w", mode);
-  try {
-    await draft.writeFile(text);
-    await draft.sync();
-  } finally {
-    await draft.close();
-  }
-  await rename(`${file}.new`, file);
-  const folder = await open(dirname(file), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

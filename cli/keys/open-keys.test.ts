@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newProgramKeyFile } from "@heauth/core/keys";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { type DataFolder, dataFolder } from "./folder.ts";
-import { openKeys } from "./keys.ts";
+import { type DataFolder, dataFolder } from "../standalone/folder.ts";
+import { openKeys } from "./open-keys.ts";
 
 let folder: DataFolder;
 beforeEach(async () => {
