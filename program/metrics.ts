@@ -116,6 +116,18 @@ export const metricList = {
     description: "Calls answered by the hub",
     labels: { call: "open", outcome: ["ok", "refused", "overloaded", "error"] },
   },
+  heauth_hub_callers: { type: "gauge", description: "Sidecars whose token is remembered as good", labels: {} },
+  heauth_token_reviews_total: {
+    type: "counter",
+    description: "Sidecars' tokens that the API server was asked about",
+    labels: { outcome: ["accepted", "refused", "error"] },
+  },
+  heauth_token_review_seconds: {
+    type: "histogram",
+    description: "Time in which the API server tells whose a token is",
+    labels: {},
+    buckets: slowSeconds,
+  },
   heauth_hub_segments_total: {
     type: "counter",
     description: "Segments that came in",
@@ -170,6 +182,30 @@ export const metricList = {
     description: "Resources reconciled",
     labels: { kind: "open", outcome: ["ok", "invalid", "error"] },
   },
+  heauth_reconcile_seconds: {
+    type: "histogram",
+    description: "Time of one reconciliation",
+    labels: { queue: "open" },
+    buckets: slowSeconds,
+  },
+  heauth_queue_depth: { type: "gauge", description: "Keys that wait for a worker", labels: { queue: "open" } },
+  heauth_queue_retries_total: {
+    type: "counter",
+    description: "Reconciliations to be tried again: after a conflict, which is nobody's fault, or an error",
+    labels: { queue: "open", reason: ["conflict", "error"] },
+  },
+  heauth_informer_lag_seconds: {
+    type: "gauge",
+    description: "Since the API server last said something; in quiet times it does so about once a minute",
+    labels: { informer: "open" },
+  },
+  heauth_informer_restarts_total: {
+    type: "counter",
+    description: "Watches begun again: gone (too old), cut, quiet (silent for too long), error",
+    labels: { informer: "open", reason: ["gone", "cut", "quiet", "error"] },
+  },
+  heauth_informer_objects: { type: "gauge", description: "Objects that are kept", labels: { informer: "open" } },
+  heauth_leader: { type: "gauge", description: "1 while this process leads", labels: {} },
   heauth_database_pool_connections: {
     type: "gauge",
     description: "Database connections by state",
