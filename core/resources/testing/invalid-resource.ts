@@ -28,7 +28,7 @@ export function invalidResourcesOf(valid: { readonly kind: string }, rows: reado
   return rows.map(([path, value, problem, message]) => {
     const [code, field] = problem.split(" ") as [FieldProblemCode, string];
     return {
-      name: `${valid.kind} with ${path}: ${JSON.stringify(value) ?? "absent"}`,
+      name: `${valid.kind} with ${path}: ${(JSON.stringify(value) ?? "absent").slice(0, 60)}`,
       resource: changed(valid, path, value),
       code,
       field,
