@@ -14,5 +14,6 @@ export type { CredentialRefusal, Evidence, RequestFacts, SessionEvidence, Verifi
 export { features } from "./features.ts";
 export { type NormalisedTarget, normaliseTarget } from "./path.ts";
 export { type Prepared, preparePolicy } from "./prepare.ts";
+export { allowsNamespace, limitProblems, ruleProblems } from "./problems.ts";
 export { type Alerting, isReasonName, type Reason, type ReasonName, reasons } from "./reasons.ts";
 export { isOwnRequest } from "./same-origin.ts";

@@ -1,22 +1,47 @@
-import { type AuthPolicy, type FieldProblem, fieldProblem, milliseconds, type Tenant } from "../resources/index.ts";
+import {
+  type AuthPolicy,
+  type FieldProblem,
+  fieldProblem,
+  milliseconds,
+  selects,
+  type Tenant,
+} from "../resources/index.ts";
 import { prepareCondition } from "./condition.ts";
 import { normaliseTarget } from "./path.ts";
 
 /** What keeps a valid AuthPolicy from being compiled for a tenant: the reference, the tenant's limits, paths, conditions. */
-export function policyProblems(tenant: Tenant, policy: AuthPolicy): FieldProblem[] {
+export function policyProblems(
+  tenant: Tenant,
+  policy: AuthPolicy,
+  namespaceLabels: Labels | undefined,
+): FieldProblem[] {
   return [
-    ...referenceProblems(tenant, policy),
+    ...referenceProblems(tenant, policy, namespaceLabels),
     ...limitProblems(tenant, policy),
-    ...policy.spec.rules.flatMap((rule, index) => ruleProblems(rule, ["spec", "rules", index])),
+    ...ruleProblems(policy),
   ];
 }
 
-function referenceProblems(tenant: Tenant, { spec }: AuthPolicy): FieldProblem[] {
+/** What is wrong with its rules, whatever the tenant: paths, conditions. */
+export function ruleProblems({ spec }: AuthPolicy): FieldProblem[] {
+  return spec.rules.flatMap((rule, index) => problemsOfRule(rule, ["spec", "rules", index]));
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** May AuthPolicies of a namespace with these labels use the tenant? Of one whose labels are not known: only if any may. */
+export function allowsNamespace({ spec }: Tenant, namespaceLabels: Labels | undefined): boolean {
+  const { from, selector } = spec.allowedNamespaces;
+  if (from !== "Selector") return from === "All";
+  return selector !== undefined && namespaceLabels !== undefined && selects(selector, namespaceLabels);
+}
+
+function referenceProblems(tenant: Tenant, { spec }: AuthPolicy, labels: Labels | undefined): FieldProblem[] {
   const path = ["spec", "tenantRef", "name"];
   if (spec.tenantRef.name !== tenant.metadata.name) {
     return [fieldProblem("Invalid", path, spec.tenantRef.name, `the tenant's name, ${tenant.metadata.name}`)];
   }
-  if (tenant.spec.allowedNamespaces.from === "All") return [];
+  if (allowsNamespace(tenant, labels)) return [];
   return [
     fieldProblem(
       "Forbidden",
@@ -27,7 +52,8 @@ function referenceProblems(tenant: Tenant, { spec }: AuthPolicy): FieldProblem[]
   ];
 }
 
-function limitProblems(tenant: Tenant, { spec }: AuthPolicy): FieldProblem[] {
+/** What it asks for beyond the tenant's limits. */
+export function limitProblems(tenant: Tenant, { spec }: AuthPolicy): FieldProblem[] {
   const { limits } = tenant.spec;
   const found: FieldProblem[] = [];
   const exceeded = (path: readonly PropertyKey[], value: unknown, expected: string) =>
@@ -58,7 +84,7 @@ function limitProblems(tenant: Tenant, { spec }: AuthPolicy): FieldProblem[] {
   return found;
 }
 
-function ruleProblems(rule: AuthPolicy["spec"]["rules"][number], at: readonly PropertyKey[]): FieldProblem[] {
+function problemsOfRule(rule: AuthPolicy["spec"]["rules"][number], at: readonly PropertyKey[]): FieldProblem[] {
   const found = rule.match.flatMap(({ path }, index) => {
     const field = [...at, "match", index, "path", "value"];
     const normalised = normaliseTarget(path.value);

@@ -34,7 +34,7 @@ export function fieldProblem(
   found: unknown,
   expected: string,
 ): FieldProblem {
-  const value = shortValue(found);
+  const value = path.some(mayHoldSecret) ? undefined : shortValue(found);
   const parts = path.map((part) => (typeof part === "number" ? part : String(part)));
   return { code, field: fieldName(parts), path: parts, ...(value === undefined ? {} : { value }), expected };
 }
@@ -50,11 +50,25 @@ function fieldName(path: readonly (string | number)[]): string {
   return name;
 }
 
+/** What stands in place of a reference may be the secret itself, and a webhook's address may carry one. */
+function mayHoldSecret(part: PropertyKey): boolean {
+  return part === "url" || String(part).endsWith("SecretRef");
+}
+
 /** A value as people can read it in one line. */
 function shortValue(value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  const text = JSON.stringify(value) ?? String(value);
+  const text = written(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+/** Something may be nested deeper than can be written. */
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value, (key, inner) => (mayHoldSecret(key) ? "…" : inner)) ?? String(value);
+  } catch {
+    return typeof value;
+  }
 }
 
 /** One line: field, value, what is expected. */

@@ -42,6 +42,23 @@ test.each(invalidResources)("$name is refused", ({ resource, code, field, messag
   if (code === "NotSupported") expect(found).toHaveLength(1);
 });
 
+test("what may be a secret stands in no problem, and what is nested too deep to be written is refused too", () => {
+  const secret = "whsec_5up3rs3cr3t";
+  const hook = "spec.alerts.receivers.0.webhook";
+  for (const [path, value] of [
+    [`${hook}.signingSecretRef`, secret],
+    [`${hook}.url`, `ftp://${secret}`],
+    ["spec.alerts.receivers.0", { name: "x", webhook: { url: `https://h/${secret}` }, smtp: { to: ["a@b.test"] } }],
+    ["spec.adminSecretRef", secret],
+  ] as const) {
+    const found = problems(changed(tenant, path, value));
+    expect(found).not.toEqual([]);
+    expect(JSON.stringify(found)).not.toContain(secret);
+  }
+  const deep = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`);
+  expect(brief(problems(changed(tenant, "spec.displayName", deep)))).toContain("Invalid spec.displayName");
+});
+
 describe("Tenant", () => {
   test.each([
     ["apiVersion", "heauth.io/v1", "Invalid apiVersion"],
