@@ -2,7 +2,7 @@ import { createPublicKey, KeyObject, sign, verify } from "node:crypto";
 import { LedgerError } from "./errors.ts";
 
 /** Domains of what is signed; a signature over one kind never passes for another. */
-export type MessageKind = "registration" | "segment" | "block" | "key" | "session";
+export type MessageKind = "registration" | "segment" | "block" | "key" | "recovery" | "session";
 
 /** An Ed25519 public key: node's, or its 32 raw bytes. */
 export type PublicKey = KeyObject | Uint8Array;

@@ -73,8 +73,22 @@ export type {
   RecordInput,
   RecordSource,
   RecordType,
+  SegmentRange,
   StoredPrivatePart,
 } from "./record/types.ts";
+export {
+  entriesLost,
+  isReason,
+  isStated,
+  parseRecovery,
+  type Recovery,
+  type SignedRecovery,
+  type StatedAnchor,
+  type StatedHead,
+  signRecovery,
+  statedHead,
+  verifyRecovery,
+} from "./recovery.ts";
 export {
   buildRegistration,
   countersignRegistration,
@@ -114,6 +128,7 @@ export type {
   StoredCheckpoint,
   StoredEntry,
   StoredKeyChange,
+  StoredRecovery,
   StoredRegistration,
   StoredRow,
   StoredSegment,
@@ -129,6 +144,7 @@ export type {
   Place,
   Progress,
   RecordedGap,
+  RecordedRecovery,
   Verdict,
   VerdictCounts,
   VerifyOptions,

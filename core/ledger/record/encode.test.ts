@@ -95,7 +95,22 @@ const input: fc.Arbitrary<RecordInput> = fc.oneof(
     },
     "erased",
   ),
-  optional("retention.dropped", { erased: fc.record({ before: whole }) }, "erased"),
+  optional(
+    "retention.dropped",
+    {
+      erased: fc.oneof(
+        fc.record({ before: whole }),
+        fc.record(
+          {
+            segments: fc.array(fc.record({ last: whole, journal: fc.constant(other), first: whole }), { maxLength: 3 }),
+            except: fc.array(fc.constant(session), { maxLength: 3 }),
+          },
+          { requiredKeys: ["segments"] },
+        ),
+      ),
+    },
+    "erased",
+  ),
   optional("journal.open", {}),
   optional("journal.close", { reason: name }),
 );

@@ -47,8 +47,9 @@ function ordered(input: RecordInput): Pick<AnyInput, "gap" | "block" | "erased">
     }
     case "subject.erased":
     case "retention.dropped": {
-      const { before, records, sessions } = input.erased;
-      return { erased: { before, records, sessions } };
+      const { before, except, records, segments, sessions } = input.erased;
+      const ranges = segments?.map(({ first, journal, last }) => ({ first, journal, last }));
+      return { erased: { before, except, records, segments: ranges, sessions } };
     }
     default:
       return NOTHING;

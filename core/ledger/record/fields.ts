@@ -12,7 +12,16 @@ import {
   isWhole,
 } from "../guards.ts";
 import { type Guard, listOf, oneOf, optional, required, shaped } from "../shape.ts";
-import type { Amendment, Erasure, Gap, JournalRange, LedgerRecord, RecordSource, RecordType } from "./types.ts";
+import type {
+  Amendment,
+  Erasure,
+  Gap,
+  JournalRange,
+  LedgerRecord,
+  RecordSource,
+  RecordType,
+  SegmentRange,
+} from "./types.ts";
 
 /** As many as fit into a record. */
 const MAX_LIST = 512;
@@ -42,10 +51,18 @@ export const isJournalRange: Guard<JournalRange> = shaped<JournalRange>({
   count: required(isWhole),
 });
 
+const isSegmentRange: Guard<SegmentRange> = shaped<SegmentRange>({
+  journal: required(isUuid7),
+  first: required(isWhole),
+  last: required(isWhole),
+});
+
 const isErasureShape = shaped<Erasure>({
   sessions: optional(listOf(isUuid7, MAX_LIST)),
   records: optional(listOf(isRecordId, MAX_LIST)),
   before: optional(isWhole),
+  segments: optional(listOf(isSegmentRange, MAX_LIST)),
+  except: optional(listOf(isUuid7, MAX_LIST)),
 });
 
 function isErasure(value: unknown): value is Erasure {

@@ -30,11 +30,19 @@ export type JournalRange = {
 /** Late records of a closed session: of which block, and where they are (sorted by journal). */
 export type Amendment = { readonly number: number; readonly journals: readonly JournalRange[] };
 
-/** Whose private parts were erased: of whole sessions, of single records (by id), or of all records older than `before` (µs). */
+/** Consecutive segments of a journal, by their numbers. */
+export type SegmentRange = { readonly journal: string; readonly first: number; readonly last: number };
+
+/**
+ * Whose private parts were erased: of whole sessions, of single records (by id), of all records older than `before` (µs), of all
+ * records in `segments` but of those sessions that some erasure's `except` names, as long as none names them in `sessions`.
+ */
 export type Erasure = {
   readonly sessions?: readonly string[];
   readonly records?: readonly string[];
   readonly before?: number;
+  readonly segments?: readonly SegmentRange[];
+  readonly except?: readonly string[];
 };
 
 /** What may be erased later: kept beside the record, which holds only a salted hash of it. */

@@ -3,11 +3,13 @@ import { canonicalBytes } from "../canonical.ts";
 import { Frontier } from "../frontier.ts";
 import { sha256 } from "../hash.ts";
 import { signKeyChange } from "../key-change.ts";
-import { signCheckpoint } from "../log/checkpoint.ts";
+import type { ProgramSigner } from "../keys.ts";
+import { parseCheckpoint, signCheckpoint } from "../log/checkpoint.ts";
 import { entryLeaf } from "../log/entry.ts";
 import type { EncodedRecord } from "../record/encode.ts";
 import { parseRecord } from "../record/parse.ts";
 import type { JournalRange } from "../record/types.ts";
+import { type Recovery, signRecovery, statedHead } from "../recovery.ts";
 import {
   buildRegistration,
   countersignRegistration,
@@ -15,7 +17,7 @@ import {
   registrarOf,
   signPossession,
 } from "../registration.ts";
-import type { StoredRow, StoredSegment } from "../verify/source.ts";
+import type { StoredRow, StoredSegment, StoredSessionPart } from "../verify/source.ts";
 import { type TestKeys, testKeys } from "./keys.ts";
 import type { StoredLedger } from "./memory-source.ts";
 import { Random } from "./random.ts";
@@ -52,6 +54,7 @@ export class TestLedger {
   readonly #log = Frontier.empty();
   #now = START;
   #blocks = 0;
+  #epoch = 0;
   #previousBlock: Uint8Array | undefined;
 
   constructor(seed = 1) {
@@ -187,26 +190,69 @@ export class TestLedger {
   /** Erases a session's private parts, with the record that tells of it in a journal of identity's. */
   erase(session: string, journal: TestJournal): void {
     journal.write([{ type: "subject.erased", at: this.now(), erased: { sessions: [session] } }]);
+    this.#erase((part) => part.session === session);
+  }
+
+  /** Drops the private parts of all segments that are sealed, but those of sessions that are to be spared; an operator's journal tells. */
+  drop(journal: TestJournal, except: readonly string[] = []): void {
+    const segments = this.#stored.entries.flatMap(({ row }) =>
+      row?.kind === "segment" ? [{ journal: row.journal, first: row.number, last: row.number }] : [],
+    );
+    const erased = { segments, ...(except.length > 0 && { except }) };
+    journal.write([{ type: "retention.dropped", at: this.now(), erased }]);
+    const among = new Set(segments.map((range) => `${range.journal}/${range.first}`));
+    this.#erase(({ session }, row) => among.has(`${row.journal}/${row.number}`) && !except.includes(session ?? ""));
+  }
+
+  #erase(isErased: (part: StoredSessionPart, segment: StoredSegment) => boolean): void {
     const erased = (row: StoredRow): StoredRow =>
       row.kind !== "segment"
         ? row
         : {
             ...row,
-            sessions: row.sessions.map((part) => (part.session === session ? { ...part, private: undefined } : part)),
+            sessions: row.sessions.map((part) => (isErased(part, row) ? { ...part, private: undefined } : part)),
           };
     this.#stored.entries = this.#stored.entries.map((entry) => ({ ...entry, row: entry.row && erased(entry.row) }));
     this.#stored.unsealed = this.#stored.unsealed.map(erased);
   }
 
+  /** Goes on in a new epoch although the anchor says otherwise, and signs a checkpoint; what waits goes on waiting. */
+  recover(
+    anchor?: string,
+    { by = this.keys.cli, ...changed }: Partial<Recovery> & { readonly by?: ProgramSigner } = {},
+  ): void {
+    const [epoch, size] = [this.#epoch, this.#log.size];
+    const said = anchor === undefined ? undefined : parseCheckpoint(anchor);
+    this.#epoch = Math.max(epoch, said?.epoch ?? 0) + 1;
+    const recovery = {
+      tenant: this.tenant,
+      epoch: this.#epoch,
+      at: this.now(),
+      reason: "restored last night's backup",
+      finding: said === undefined ? "AnchorMissing" : "RolledBack",
+      log: statedHead({ epoch, size, root: this.#log.root() }),
+      ...(said && anchor !== undefined && { anchor: { ...statedHead(said), note: anchor } }),
+      ...changed,
+    };
+    this.#append({ kind: "recovery", ...signRecovery(recovery, by) });
+    this.#sign();
+  }
+
   /** Appends all that waits to the log, and signs a checkpoint. */
-  seal(epoch = 0): void {
+  seal(): void {
     const waiting = this.#stored.unsealed.splice(0);
-    for (const row of waiting) {
-      const leaf = entryLeaf(row);
-      this.#stored.entries.push({ index: this.#log.size, leaf, row });
-      this.#log.append(leaf);
-    }
-    if (waiting.length === 0) return;
+    for (const row of waiting) this.#append(row);
+    if (waiting.length > 0) this.#sign();
+  }
+
+  #append(row: StoredRow): void {
+    const leaf = entryLeaf(row);
+    this.#stored.entries.push({ index: this.#log.size, leaf, row });
+    this.#log.append(leaf);
+  }
+
+  #sign(): void {
+    const epoch = this.#epoch;
     const size = this.#log.size;
     const note = signCheckpoint({ tenant: this.tenant, epoch, size, root: this.#log.root() }, this.keys.operator);
     this.#stored.checkpoints.push({ epoch, size, note });

@@ -91,8 +91,7 @@ describe("history", () => {
   test("against an anchor of a later epoch is a rolled back one", async () => {
     const { ledger, check } = scene();
     const older = ledger.stored();
-    ledger.openJournal("identity");
-    ledger.seal(1);
+    ledger.recover();
     expect(await check(older)).toMatchObject(tampered({ class: "RolledBack", place: { anchor: true } }));
     expect(await check(ledger.stored())).toMatchObject({ status: "Intact", anchor: "Matched" });
   });

@@ -1,6 +1,7 @@
 import { LedgerError } from "../errors.ts";
 import { sameBytes } from "../hash.ts";
 import { type Checkpoint, verifyCheckpoint } from "../log/checkpoint.ts";
+import type { Recovery } from "../recovery.ts";
 import type { Context } from "./context.ts";
 import type { StoredCheckpoint } from "./source.ts";
 
@@ -10,6 +11,8 @@ export class CheckpointCheck {
   readonly #rows: AsyncIterator<StoredCheckpoint>;
   #row: StoredCheckpoint | undefined;
   #newest: Checkpoint | undefined;
+  /** the log's, where it is read now; recoveries begin new ones */
+  #epoch = 0;
   #rootWrong = false;
   /** one that could not be relied on was reported: it may have signed what comes after the newest */
   #invalid = false;
@@ -24,6 +27,17 @@ export class CheckpointCheck {
     return this.#newest;
   }
 
+  /** The log's epoch where it is read now. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** What follows is of a new epoch. All that came before must have been signed. */
+  async recovered({ epoch, log }: Recovery): Promise<void> {
+    await this.#passed(log.size);
+    this.#epoch = epoch;
+  }
+
   async start(): Promise<void> {
     await this.#advance();
   }
@@ -34,7 +48,7 @@ export class CheckpointCheck {
 
   /** The log has this many entries now. `root` gives undefined when entries are missing before. */
   async at(size: number, root: () => Uint8Array | undefined): Promise<void> {
-    while (this.#row !== undefined && this.#row.size <= size) {
+    while (this.#row !== undefined && this.#row.size <= size && this.#row.epoch <= this.#epoch) {
       const checkpoint = this.#valid(this.#row);
       if (checkpoint === undefined) this.#invalid = true;
       else this.#compare(checkpoint, size, root);
@@ -44,13 +58,29 @@ export class CheckpointCheck {
 
   /** The log ends with this many entries: checkpoints beyond tell that some are missing. */
   async end(size: number): Promise<void> {
+    await this.#passed(size);
+    let begun = false;
+    while (this.#row !== undefined) {
+      const checkpoint = this.#valid(this.#row);
+      if (checkpoint !== undefined) {
+        this.#newest = checkpoint;
+        const message = `a checkpoint is of epoch ${checkpoint.epoch}, which no recovery began`;
+        if (!begun) this.#context.report.found("RecoveryInvalid", { size: checkpoint.size }, message);
+        begun = true;
+      }
+      await this.#advance();
+    }
+  }
+
+  /** The epoch ends with this many entries. */
+  async #passed(size: number): Promise<void> {
     const signed = this.#newest?.size ?? 0;
-    if (signed < size && this.#row === undefined && !this.#invalid) {
+    if (signed < size && (this.#row === undefined || this.#row.epoch > this.#epoch) && !this.#invalid) {
       const message = `the entries ${signed} to ${size - 1} came without a checkpoint`;
       this.#context.report.found("CheckpointMissing", { index: signed, size }, message);
     }
     let missing = false;
-    while (this.#row !== undefined) {
+    while (this.#row !== undefined && this.#row.epoch <= this.#epoch) {
       const checkpoint = this.#valid(this.#row);
       if (checkpoint !== undefined) {
         this.#newest = checkpoint;

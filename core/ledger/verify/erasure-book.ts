@@ -13,6 +13,9 @@ export class ErasureBook {
   readonly #announced = new Set<string>();
   readonly #sessions = new Set<string>();
   readonly #records = new Set<string>();
+  /** erased segments by journal: ascending, apart from each other */
+  readonly #segments = new Map<string, Range[]>();
+  readonly #excepted = new Set<string>();
   #before = 0;
 
   constructor(context: Context) {
@@ -34,6 +37,10 @@ export class ErasureBook {
     for (const session of erased.sessions ?? []) this.#sessions.add(session);
     for (const record of erased.records ?? []) this.#records.add(record);
     this.#before = Math.max(this.#before, erased.before ?? 0);
+    for (const { journal, ...range } of erased.segments ?? []) {
+      this.#segments.set(journal, joined(this.#segments.get(journal) ?? [], range));
+    }
+    for (const session of erased.except ?? []) this.#excepted.add(session);
   }
 
   /** An erasure was met in an authentic segment. */
@@ -41,9 +48,12 @@ export class ErasureBook {
     this.#announced.delete(record.id);
   }
 
-  /** Is there an erasure of this record's private part? */
-  covers({ id, session, at }: LedgerRecord): boolean {
-    return (session !== undefined && this.#sessions.has(session)) || at < this.#before || this.#records.has(id);
+  /** Is there an erasure of this record's private part? The record stands in segment `number` of its journal. */
+  covers({ id, session, at }: LedgerRecord, journal: string, number: number): boolean {
+    if (session !== undefined && this.#sessions.has(session)) return true;
+    if (at < this.#before || this.#records.has(id)) return true;
+    if (session !== undefined && this.#excepted.has(session)) return false;
+    return this.#segments.get(journal)?.some(({ first, last }) => first <= number && number <= last) ?? false;
   }
 
   /** Reports the announced erasures that are not in the ledger. */
@@ -59,6 +69,17 @@ export class ErasureBook {
       );
     }
   }
+}
+
+type Range = { readonly first: number; readonly last: number };
+
+/** The ranges with one more; those that touch become one, so that a journal erased from its beginning has a single one. */
+function joined(ranges: readonly Range[], added: Range): Range[] {
+  const touches = ({ first, last }: Range) => first <= added.last + 1 && added.first <= last + 1;
+  const touching = [added, ...ranges.filter(touches)];
+  const first = Math.min(...touching.map((range) => range.first));
+  const last = Math.max(...touching.map((range) => range.last));
+  return [...ranges.filter((range) => !touches(range)), { first, last }].toSorted((a, b) => a.first - b.first);
 }
 
 /** Whatever of it can be read: what can't is reported where the segment itself is checked. */

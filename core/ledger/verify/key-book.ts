@@ -45,6 +45,11 @@ export class KeyBook {
     );
   }
 
+  /** Has the log told that this key is out of force? */
+  retired(id: string): boolean {
+    return this.#inForce.get(id) === false;
+  }
+
   /** Why a pinned key may not be used here, or undefined. What is not sealed yet may come before its key's change. */
   fault(id: string, sealed: boolean): string | undefined {
     const inForce = this.#inForce.get(id);

@@ -1,4 +1,4 @@
-import type { Finding, FindingClass, Place, RecordedGap, VerdictCounts } from "./verdict.ts";
+import type { Finding, FindingClass, Place, RecordedGap, RecordedRecovery, VerdictCounts } from "./verdict.ts";
 
 type Counts = { -readonly [K in keyof VerdictCounts]: number };
 
@@ -9,6 +9,7 @@ export type FoundAt = { readonly [K in keyof Place]: Place[K] | undefined };
 export class Report {
   readonly findings: Finding[] = [];
   readonly gaps: RecordedGap[] = [];
+  readonly recoveries: RecordedRecovery[] = [];
   readonly counts: Counts = {
     entries: 0,
     checkpoints: 0,
@@ -23,6 +24,7 @@ export class Report {
     unsealed: 0,
     findings: 0,
     gaps: 0,
+    recoveries: 0,
   };
   readonly #most: number;
   #lastIndex: number | undefined;
@@ -45,6 +47,11 @@ export class Report {
   gap(gap: RecordedGap): void {
     this.counts.gaps++;
     if (this.gaps.length < this.#most) this.gaps.push(gap);
+  }
+
+  recovery(recovery: RecordedRecovery): void {
+    this.counts.recoveries++;
+    if (this.recoveries.length < this.#most) this.recoveries.push(recovery);
   }
 }
 

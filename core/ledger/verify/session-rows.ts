@@ -7,7 +7,7 @@ import type { Context } from "./context.ts";
 import type { ErasureBook } from "./erasure-book.ts";
 import type { FoundAt } from "./report.ts";
 import type { ContentRecord } from "./segment-content.ts";
-import type { StoredSegment, StoredSessionPart } from "./source.ts";
+import type { SegmentName, StoredSegment, StoredSessionPart } from "./source.ts";
 
 /** Stands for "no session" as a key. */
 const NONE = "";
@@ -26,13 +26,15 @@ type Cursor = {
 export class SessionRows {
   readonly #context: Context;
   readonly #erasures: ErasureBook;
+  readonly #segment: SegmentName;
   readonly #place: FoundAt;
   readonly #cursors = new Map<string, Cursor>();
 
   constructor(context: Context, erasures: ErasureBook, row: StoredSegment, index: number | undefined) {
     this.#context = context;
     this.#erasures = erasures;
-    this.#place = { index, journal: row.journal, number: row.number };
+    this.#segment = { journal: row.journal, number: row.number };
+    this.#place = { index, ...this.#segment };
     for (const part of row.sessions) this.#open(part);
   }
 
@@ -94,7 +96,7 @@ export class SessionRows {
       if (hash("sha256", part.salted, "base64url") !== record.private) {
         this.#report("PrivatePartAltered", record.session, seq, "the private part is not the one committed to");
       }
-    } else if (this.#erasures.covers(record)) {
+    } else if (this.#erasures.covers(record, this.#segment.journal, this.#segment.number)) {
       counts.erased++;
     } else if (!cursor.missing) {
       // An erased row lacks them all: one finding tells of it.

@@ -1,4 +1,5 @@
 import type { SignedKeyChange } from "../key-change.ts";
+import type { SignedRecovery } from "../recovery.ts";
 import type { SignedRegistration } from "../registration.ts";
 import type { SignedStatement } from "../statement.ts";
 
@@ -58,7 +59,10 @@ export type StoredBlock = {
 /** A key change's row. */
 export type StoredKeyChange = { readonly kind: "key" } & SignedKeyChange;
 
-export type StoredRow = StoredRegistration | StoredSegment | StoredBlock | StoredKeyChange;
+/** A recovery's row. */
+export type StoredRecovery = { readonly kind: "recovery" } & SignedRecovery;
+
+export type StoredRow = StoredRegistration | StoredSegment | StoredBlock | StoredKeyChange | StoredRecovery;
 
 /** A row of the tenant log, with the row that it tells of; that one is undefined when it is not there any more. */
 export type StoredEntry = { readonly index: number; readonly leaf: Uint8Array; readonly row: StoredRow | undefined };

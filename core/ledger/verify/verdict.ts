@@ -49,7 +49,9 @@ export type FindingClass =
   | "SessionUnknown"
   | "StatementAltered"
   /** a logged erasure is announced, but not in the ledger */
-  | "ErasureUnknown";
+  | "ErasureUnknown"
+  /** a recovery does not go on from the log before it, or an epoch that no recovery began */
+  | "RecoveryInvalid";
 
 /** Where it was found: as much as is known. `index` counts log entries; `number` segments, or blocks beside `block`. */
 export type Place = {
@@ -75,6 +77,25 @@ export type RecordedGap = {
   readonly record: string;
 };
 
+/** Somebody let the log go on although it was not consistent with its anchor. What was lost is lost; that it was, is on record. */
+export type RecordedRecovery = {
+  /** the epoch that it began */
+  readonly epoch: number;
+  /** µs */
+  readonly at: number;
+  /** the program key that signed it */
+  readonly signer: string;
+  readonly reason: string;
+  /** what sealing had stopped for */
+  readonly finding: string;
+  /** how many entries the log had */
+  readonly size: number;
+  /** how many the anchor had; undefined when there was none */
+  readonly anchorSize: number | undefined;
+  /** entries that the anchor knew and the log does not have; undefined where that can't be told */
+  readonly lost: number | undefined;
+};
+
 /** Late records of a closed session that wait for their `session.amend`. */
 export type PendingLate = { readonly session: string; readonly journal: string; readonly count: number };
 
@@ -93,10 +114,11 @@ export type VerdictCounts = {
   readonly unsealed: number;
   readonly findings: number;
   readonly gaps: number;
+  readonly recoveries: number;
 };
 
-/** How the log stands to the anchor. */
-export type AnchorState = "None" | "Matched" | "Contradicted";
+/** How the log stands to the anchor. Recovered: what the anchor vouches for is among what a recovery says was lost. */
+export type AnchorState = "None" | "Matched" | "Recovered" | "Contradicted";
 
 export type Verdict = {
   /** Unchecked: what was needed for a verdict could not be had (`problem` says what), and nothing bad was found on the way */
@@ -105,6 +127,8 @@ export type Verdict = {
   readonly anchor: AnchorState;
   /** recorded gaps: intact, but incomplete. At most `maxFindings` of them; `counts.gaps` has them all */
   readonly incomplete: readonly RecordedGap[];
+  /** at most `maxFindings`; `counts.recoveries` has them all */
+  readonly recoveries: readonly RecordedRecovery[];
   /** at most `maxFindings` */
   readonly pending: readonly PendingLate[];
   /** the first `maxFindings`; `counts.findings` has them all */

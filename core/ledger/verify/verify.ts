@@ -10,10 +10,11 @@ import { Damage } from "./damage.ts";
 import { ErasureBook } from "./erasure-book.ts";
 import { JournalBook } from "./journal-book.ts";
 import { KeyBook } from "./key-book.ts";
+import { RecoveryCheck } from "./recovery-check.ts";
 import { Report } from "./report.ts";
 import { SegmentCheck } from "./segment-check.ts";
 import { SessionBook } from "./session-book.ts";
-import type { LedgerSource, StoredEntry, StoredRow } from "./source.ts";
+import type { LedgerSource, StoredEntry, StoredRecovery, StoredRow } from "./source.ts";
 import type { Place, Verdict, VerifyOptions } from "./verdict.ts";
 
 const DEFAULT_FINDINGS = 100;
@@ -33,6 +34,7 @@ class Verification {
   readonly #blocks: BlockCheck;
   readonly #checkpoints: CheckpointCheck;
   readonly #anchor: AnchorCheck;
+  readonly #recoveries: RecoveryCheck;
   readonly #log = Frontier.empty();
   /** entries are missing, so that the log's root can't be told any more */
   #torn = false;
@@ -51,6 +53,7 @@ class Verification {
     this.#blocks = new BlockCheck(context, this.#journals, this.#sessions);
     this.#checkpoints = new CheckpointCheck(context);
     this.#anchor = new AnchorCheck(context, anchor);
+    this.#recoveries = new RecoveryCheck(context, this.#keys);
   }
 
   async run(anchor: string | undefined): Promise<Verdict> {
@@ -90,6 +93,7 @@ class Verification {
       ...(problem === undefined ? {} : { problem }),
       anchor: this.#anchor.state,
       incomplete: report.gaps,
+      recoveries: report.recoveries,
       pending,
       findings: report.findings,
       counts: report.counts,
@@ -120,6 +124,7 @@ class Verification {
       const range = index - 1 > this.#next ? ` to ${index - 1}` : "";
       report.found("LogEntryMissing", { index: this.#next }, `log entry ${this.#next}${range} is missing`);
     }
+    const before = row?.kind === "recovery" && !this.#torn ? this.#log.root() : undefined;
     // The stored leaf goes on: if only the row was changed, the root still holds, and the place is exactly this one.
     this.#log.append(leaf);
     this.#next = index + 1;
@@ -127,12 +132,21 @@ class Verification {
       report.found("LogEntryMissing", { index }, "the row that the log tells of is not there");
     } else {
       const asLogged = sameBytes(entryLeaf(row), leaf);
-      await this.#take(row, { index, asLogged });
+      if (row.kind === "recovery") await this.#recover(row, { index, asLogged }, before);
+      else await this.#take(row, { index, asLogged });
       if (!asLogged && !report.told(index)) {
         report.found("LogEntryAltered", { index }, `the log's leaf is not that of its ${row.kind}`);
       }
     }
     await this.#heads();
+  }
+
+  /** @param root of the entries before it; undefined when that can't be told */
+  async #recover(row: StoredRecovery, standing: Standing, root: Uint8Array | undefined): Promise<void> {
+    const recovery = this.#recoveries.take(row, standing, { epoch: this.#checkpoints.epoch, root });
+    if (recovery === undefined) return;
+    await this.#checkpoints.recovered(recovery);
+    this.#anchor.recovered(recovery);
   }
 
   async #heads(): Promise<void> {
@@ -151,6 +165,9 @@ class Verification {
         return await this.#blocks.take(row, standing);
       case "key":
         return this.#keys.take(row, standing);
+      case "recovery":
+        // Counts only in the log: before that it is somebody's wish.
+        return;
     }
   }
 
@@ -172,6 +189,7 @@ function placeOf(row: StoredRow): Place {
     case "block":
       return { block: row.number, session: row.session };
     case "key":
+    case "recovery":
       return {};
   }
 }
