@@ -31,8 +31,8 @@ export function createCalls(options: CallsOptions): (callers: CallerResolver) =>
 
   async function served(callers: CallerResolver, metadata: Metadata): Promise<Served> {
     const caller = await callers.resolve(metadata);
-    await board.know(caller.policies);
-    return { caller, tenants: new Set(board.named(caller.policies).map(({ tenantId }) => tenantId)) };
+    await board.know(caller.namespace);
+    return { caller, tenants: new Set(board.servedTo(caller).map(({ tenantId }) => tenantId)) };
   }
 
   /** Counts the call, and says what the store refused in gRPC's words. */
@@ -70,7 +70,7 @@ export function createCalls(options: CallsOptions): (callers: CallerResolver) =>
       ),
     registerJournal: (request, context) =>
       counted("registerJournal", context, () =>
-        appends.run(async () => register(database, hubKey, request, await served(callers, context.metadata))),
+        appends.run(async () => register(database, hubKey, owners, request, await served(callers, context.metadata))),
       ),
     appendSegments: (request, context) =>
       counted("appendSegments", context, async () => {

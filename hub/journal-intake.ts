@@ -44,15 +44,18 @@ export async function standing(
 export async function register(
   database: Database,
   hubKey: ProgramKey,
+  owners: JournalOwners,
   { registration: body, possession }: RegisterRequest,
   { caller, tenants }: Served,
 ): Promise<RegisterResponse> {
-  const { tenant, program, pod } = registrationOf(body);
+  const { tenant, journal, program, pod, recovers = [] } = registrationOf(body);
   if (!tenants.has(tenant)) throw denied(`tenant ${tenant}`);
   if (program !== "sidecar" || pod !== podOf(caller)) throw denied("the journal's pod");
-  const { countersignature, recovered } = await database.tenantTransaction(tenant, (tx) =>
-    registerJournal(tx, tenant, { body, possession }, hubKey),
-  );
+  const { countersignature, recovered } = await database.tenantTransaction(tenant, async (tx) => {
+    const registered = await registerJournal(tx, tenant, { body, possession }, hubKey);
+    await owners.give(tx, caller, tenant, [journal, ...recovers]);
+    return registered;
+  });
   return { countersignature, recovered: recovered.map(headOf) };
 }
 

@@ -1,18 +1,19 @@
 import type { TagKey } from "@heauth/core/tokens";
 import { asError, createBackoff, type Logger, pause } from "@heauth/program";
-import { type Database, type PolicyName, policiesNamed, type StoredPolicy, type Tx, tagKeys } from "@heauth/store";
+import { type Database, policiesIn, type StoredPolicy, type Tx, tagKeys } from "@heauth/store";
+import type { Caller } from "./callers.ts";
 
 /** A policy in force, with what its sidecars need beside it. */
 export interface ServedPolicy extends StoredPolicy {
   readonly tagKeys: readonly TagKey[];
 }
 
-/** The policies that callers are served, as the store last had them. */
+/** The policies of callers' namespaces, as the store last had them. */
 export interface PolicyBoard {
-  /** Makes the names known. Reads the store for those that were never asked for: rejects when it is away. */
-  know(names: readonly PolicyName[]): Promise<void>;
-  /** Those of the named policies that are in force, as far as their names are known. */
-  named(names: readonly PolicyName[]): ServedPolicy[];
+  /** Makes the namespace's policies known. Reads the store where it was never asked for: rejects when that is away. */
+  know(namespace: string): Promise<void>;
+  /** Those in force that the caller is served, as far as its namespace is known. */
+  servedTo(caller: Caller): readonly ServedPolicy[];
   /** Something may have changed: reads all again, for as long as it takes, and calls `onChanged`. */
   refresh(): void;
   stop(): Promise<void>;
@@ -25,24 +26,24 @@ export interface PolicyBoardOptions {
 }
 
 export function createPolicyBoard({ database, log, onChanged }: PolicyBoardOptions): PolicyBoard {
-  const known = new Map<string, { name: PolicyName; policy: ServedPolicy | undefined }>();
+  const known = new Map<string, readonly ServedPolicy[]>();
   const stopping = new AbortController();
   let loading: Promise<void> = Promise.resolve();
   let dirty = false;
   let refreshing: Promise<void> | undefined;
 
   /** One read at a time: an older one must not end later than a newer one. */
-  function load(choose: () => readonly PolicyName[]): Promise<void> {
+  function load(choose: () => readonly string[]): Promise<void> {
     const loaded = loading.then(() => loadNow(choose()));
     loading = loaded.catch(() => {});
     return loaded;
   }
 
-  async function loadNow(names: readonly PolicyName[]): Promise<void> {
-    if (names.length === 0) return;
-    const policies = await database.read((tx) => servedPolicies(tx, names));
-    const found = new Map(policies.map((policy) => [keyOf(policy), policy]));
-    for (const name of names) known.set(keyOf(name), { name, policy: found.get(keyOf(name)) });
+  async function loadNow(namespaces: readonly string[]): Promise<void> {
+    if (namespaces.length === 0) return;
+    const policies = await database.read((tx) => servedPolicies(tx, namespaces));
+    const found = Map.groupBy(policies, ({ namespace }) => namespace);
+    for (const namespace of namespaces) known.set(namespace, found.get(namespace) ?? []);
   }
 
   async function refreshAll(): Promise<void> {
@@ -50,7 +51,7 @@ export function createPolicyBoard({ database, log, onChanged }: PolicyBoardOptio
     while (dirty && !stopping.signal.aborted) {
       dirty = false;
       try {
-        await load(() => [...known.values()].map(({ name }) => name));
+        await load(() => [...known.keys()]);
         onChanged();
       } catch (error) {
         dirty = true;
@@ -62,11 +63,10 @@ export function createPolicyBoard({ database, log, onChanged }: PolicyBoardOptio
   }
 
   const board: PolicyBoard = {
-    async know(names) {
-      const isUnknown = (name: PolicyName) => !known.has(keyOf(name));
-      if (names.some(isUnknown)) await load(() => names.filter(isUnknown));
+    async know(namespace) {
+      if (!known.has(namespace)) await load(() => (known.has(namespace) ? [] : [namespace]));
     },
-    named: (names) => names.flatMap((name) => known.get(keyOf(name))?.policy ?? []),
+    servedTo: (caller) => caller.choose(known.get(caller.namespace) ?? []),
     refresh() {
       dirty = true;
       refreshing ??= refreshAll().finally(() => {
@@ -82,13 +82,9 @@ export function createPolicyBoard({ database, log, onChanged }: PolicyBoardOptio
   return board;
 }
 
-async function servedPolicies(tx: Tx, names: readonly PolicyName[]): Promise<ServedPolicy[]> {
-  const policies = await policiesNamed(tx, names);
+async function servedPolicies(tx: Tx, namespaces: readonly string[]): Promise<ServedPolicy[]> {
+  const policies = await policiesIn(tx, ...namespaces);
   const keys = new Map<string, TagKey[]>();
   for (const { tenantId } of policies) if (!keys.has(tenantId)) keys.set(tenantId, await tagKeys(tx, tenantId));
   return policies.map((policy) => ({ ...policy, tagKeys: keys.get(policy.tenantId) ?? [] }));
-}
-
-function keyOf({ namespace, name }: PolicyName): string {
-  return `${namespace}/${name}`;
 }

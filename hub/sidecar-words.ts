@@ -3,7 +3,6 @@ import type { PolicyAck, Probe, SyncRequest } from "@heauth/protocol";
 import { podOf } from "./callers.ts";
 import type { History } from "./history.ts";
 import type { Notes } from "./notes.ts";
-import type { PolicyBoard } from "./policy-board.ts";
 import { denied, malformed } from "./refusals.ts";
 import type { Stream } from "./stream.ts";
 
@@ -11,7 +10,6 @@ const MAX_TEXT = 1000;
 const MAX_ITEMS = 100;
 
 export interface HearingParts {
-  board: PolicyBoard;
   notes: Notes;
   history: History;
   ageMs(): number | undefined;
@@ -41,18 +39,23 @@ function hearProbe({ nonce, watermarks }: Probe, stream: Stream, { notes, histor
   }
 }
 
-function hearAck(ack: PolicyAck, { caller }: Stream, { board, notes }: HearingParts): void {
+function hearAck(ack: PolicyAck, { caller, told }: Stream, { notes }: HearingParts): void {
   const { namespace, name, digest, enforced, missingFeatures, message } = ack;
-  if (!caller.policies.some((policy) => policy.namespace === namespace && policy.name === name)) {
-    throw denied(`policy ${namespace}/${name}`);
-  }
+  const policy = told({ namespace, name });
+  if (policy === undefined) throw denied(`policy ${namespace}/${name}`);
   const texts = [digest, message, ...missingFeatures];
   if (missingFeatures.length > MAX_ITEMS || texts.some((text) => text.length > MAX_TEXT || text.includes("\0"))) {
     throw malformed("an acknowledgement that is too long");
   }
-  // Of a policy that was deleted meanwhile, nobody asks any more.
-  const [policy] = board.named([{ namespace, name }]);
-  if (policy === undefined) return;
-  const { tenantId } = policy;
-  notes.ack({ tenantId, namespace, name, pod: podOf(caller), digest, enforced, missingFeatures, message });
+  // Of a policy that was taken away meanwhile, nobody asks any more.
+  if (policy === null) return;
+  const of = { tenantId: policy.tenantId, namespace, name, pod: podOf(caller) };
+  notes.ack({
+    ...of,
+    ...(caller.uid === undefined ? {} : { podUid: caller.uid }),
+    digest,
+    enforced,
+    missingFeatures,
+    message,
+  });
 }

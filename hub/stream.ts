@@ -1,6 +1,6 @@
 import { type CallError, EventKind, type Hello } from "@heauth/protocol";
-import type { OutboxEvent, OutboxKind } from "@heauth/store";
-import { type Caller, podOf } from "./callers.ts";
+import type { OutboxEvent, OutboxKind, PolicyName } from "@heauth/store";
+import { type Caller, isNamed, podOf } from "./callers.ts";
 import type { History } from "./history.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { ServedPolicy } from "./policy-board.ts";
@@ -18,9 +18,15 @@ export interface StreamParts {
 
 /** One sidecar's stream after its Hello: what it has been told. */
 export interface Stream {
-  readonly caller: Caller;
-  /** Tells what of the caller's policies is new: all of them at first. */
+  /** As last looked at. */
+  caller: Caller;
+  /**
+   * Tells what of the caller's policies is new: all of them at first. A sidecar records for one tenant: on another one's policy the
+   * stream ends, so that nothing of the former's is left of it.
+   */
   policies(policies: readonly ServedPolicy[]): void;
+  /** The policy of this name, as it was last told; null where it was told once and is no more, undefined where it never was. */
+  told(name: PolicyName): ServedPolicy | null | undefined;
   event(event: OutboxEvent): void;
   /** Begins tenants whose events were not read yet when their policy was told. */
   settle(): void;
@@ -41,6 +47,7 @@ export function createStream({ caller, hello, outgoing, history, store, registra
   const begun = new Set<string>();
   const marks = new Map<string, number>();
   const told = new Map<string, { policy: ServedPolicy; print: string }>();
+  const once: PolicyName[] = [];
   const cursors = new Map(hello.store === store ? hello.cursors.map(({ tenant, seq }) => [tenant, Number(seq)]) : []);
 
   /** From the sidecar's own place on, where that can be served. In one turn with the reading of events: none is missed. */
@@ -73,15 +80,24 @@ export function createStream({ caller, hello, outgoing, history, store, registra
     const key = keyOf(policy);
     if (told.get(key)?.print === print) return;
     told.set(key, { policy, print });
+    if (!once.some(isNamed(policy))) once.push({ namespace: policy.namespace, name: policy.name });
     const { namespace, name, digest, compiled, tenantId: tenant, tagKeys } = policy;
     const value = { namespace, name, digest, compiled, tenant, tagKeys: tagKeys.map(({ id, key }) => ({ id, key })) };
     outgoing.send({ case: "policy", value });
+  }
+
+  function goodbye(reconnectAfterMs: number): void {
+    outgoing.send({ case: "goodbye", value: { reconnectAfterMs } });
+    outgoing.end();
   }
 
   outgoing.send({ case: "welcome", value: { protocol: hello.protocol, store, registrar, pod: podOf(caller) } });
   return {
     caller,
     policies(policies) {
+      const tenants = [...told.values()].map(({ policy }) => policy.tenantId);
+      const isOthers = ({ tenantId }: ServedPolicy) => tenants.length > 0 && !tenants.includes(tenantId);
+      if (policies.some(isOthers)) return goodbye(0);
       for (const policy of policies) tell(policy);
       const present = new Set(policies.map(keyOf));
       for (const [key, { policy }] of told) {
@@ -89,6 +105,10 @@ export function createStream({ caller, hello, outgoing, history, store, registra
         told.delete(key);
         outgoing.send({ case: "policyRemoved", value: { namespace: policy.namespace, name: policy.name } });
       }
+    },
+    told(name) {
+      const isTold = isNamed(name);
+      return told.get(keyOf(name))?.policy ?? (once.some(isTold) ? null : undefined);
     },
     event(event) {
       if (begun.has(event.tenantId)) send(event);
@@ -108,10 +128,7 @@ export function createStream({ caller, hello, outgoing, history, store, registra
       outgoing.send({ case: "probeAnswer", value: { nonce, ageUs: BigInt(Math.ceil(ageMs * 1000)) } });
     },
     end: (error) => outgoing.end(error),
-    goodbye(reconnectAfterMs) {
-      outgoing.send({ case: "goodbye", value: { reconnectAfterMs } });
-      outgoing.end();
-    },
+    goodbye,
   };
 }
 
@@ -122,7 +139,7 @@ const kinds: Record<OutboxKind, EventKind> = {
   "tenant.changed": EventKind.TENANT_CHANGED,
 };
 
-function keyOf({ namespace, name }: { namespace: string; name: string }): string {
+function keyOf({ namespace, name }: PolicyName): string {
   return `${namespace}/${name}`;
 }
 

@@ -1,4 +1,5 @@
-import { asError, type Logger, withDeadline } from "@heauth/program";
+import { setTimeout as wait } from "node:timers/promises";
+import { asError, type Clock, type Logger, withDeadline } from "@heauth/program";
 import { CallError, type Hello, PROTOCOL, type SyncRequest, type SyncServerStream } from "@heauth/protocol";
 import type { Caller, CallerResolver } from "./callers.ts";
 import type { EventListener, EventReader } from "./event-reader.ts";
@@ -9,6 +10,7 @@ import type { PolicyBoard } from "./policy-board.ts";
 import { malformed, refusalOf, unavailable } from "./refusals.ts";
 import { hearSidecar } from "./sidecar-words.ts";
 import { createStream, type Stream } from "./stream.ts";
+import { createStreamKeeper } from "./stream-keeper.ts";
 
 /** A sidecar that says nothing is not kept waiting for. */
 const HELLO_MS = 5000;
@@ -24,9 +26,18 @@ export interface StreamsOptions {
   board: PolicyBoard;
   notes: Notes;
   registrar: string;
+  clock: Clock;
   log: Logger;
-  /** Messages that may wait for a slow sidecar, and how long they may wait without any getting on. */
-  limits: { maxWaiting: number; maxBlockedMs: number };
+  limits: StreamLimits;
+}
+
+export interface StreamLimits {
+  /** Messages that may wait for a slow sidecar, and how long they may wait without any getting on, ms. */
+  maxWaiting: number;
+  maxBlockedMs: number;
+  /** Of streams whose callers may become others: how long they live, about, and how often they are looked at, at least, ms. */
+  lifeMs: number;
+  recheckMs: number;
 }
 
 /** All sidecars' streams. */
@@ -38,18 +49,27 @@ export interface Streams {
   readonly listener: EventListener;
   /** Tells each stream what is new of its policies. */
   tellPolicies(): void;
-  goodbye(): void;
+  start(): void;
+  /** Welcomes nobody any more, and says goodbye to all, spread over this time, ms; at once when `deadline` aborts. */
+  stop(overMs: number, deadline: AbortSignal): Promise<void>;
 }
 
 export function createStreams(options: StreamsOptions): Streams {
-  const { reader, history, board, notes, registrar, log } = options;
+  const { reader, history, board, notes, registrar, clock, log } = options;
+  const { lifeMs, recheckMs } = options.limits;
   const streams = new Set<Stream>();
+  const keeper = createStreamKeeper({ clock, log, lifeMs, recheckMs, onChanged: tell });
+  let stopping = false;
+
+  function tell(stream: Stream): void {
+    stream.policies(board.servedTo(stream.caller));
+  }
 
   async function know(call: SyncServerStream, callers: CallerResolver, hello: Hello): Promise<Caller> {
     if (hello.protocol !== PROTOCOL) throw malformed(`protocol ${hello.protocol} is not served`);
     if (hello.cursors.length > MAX_CURSORS) throw malformed("too many cursors");
     const caller = await callers.resolve(call.metadata);
-    await board.know(caller.policies);
+    await board.know(caller.namespace);
     await withDeadline(READY_MS, "the first read of the outbox", () => reader.ready).catch(() => {
       throw unavailable();
     });
@@ -59,12 +79,16 @@ export function createStreams(options: StreamsOptions): Streams {
   /** In one turn: no event and no policy comes in between. */
   function welcome(caller: Caller, outgoing: Outgoing, hello: Hello): Stream {
     const { store } = reader;
-    if (store === undefined) throw unavailable();
+    if (store === undefined || stopping) throw unavailable();
     const stream = createStream({ caller, hello, outgoing, history, store, registrar });
-    stream.policies(board.named(caller.policies));
-    if (!outgoing.ended) streams.add(stream);
-    const { namespace, pod } = caller;
-    log.info({ namespace, pod, version: hello.version, features: hello.features.length }, "a sidecar connected");
+    tell(stream);
+    if (!outgoing.ended) {
+      streams.add(stream);
+      keeper.keep(stream);
+    }
+    const { namespace, pod, uid, image } = caller;
+    const { version, features } = hello;
+    log.info({ namespace, pod, uid, image, version, features: features.length }, "a sidecar connected");
     return stream;
   }
 
@@ -85,13 +109,16 @@ export function createStreams(options: StreamsOptions): Streams {
         .catch(fail);
     }
     function take({ message }: SyncRequest): void {
-      if (stream !== undefined) hearSidecar(message, stream, { board, notes, history, ageMs: reader.ageMs });
+      if (stream !== undefined) hearSidecar(message, stream, { notes, history, ageMs: reader.ageMs });
       else if (greeted || message.case !== "hello") throw malformed("the first message is Hello, then comes Welcome");
       else greet(message.value);
     }
     function over(): void {
       clearTimeout(silent);
-      if (stream !== undefined) streams.delete(stream);
+      if (stream !== undefined) {
+        streams.delete(stream);
+        keeper.leave(stream);
+      }
       outgoing.end();
     }
     call.on("data", (request: SyncRequest) => {
@@ -127,10 +154,18 @@ export function createStreams(options: StreamsOptions): Streams {
       },
     },
     tellPolicies() {
-      for (const stream of streams) stream.policies(board.named(stream.caller.policies));
+      for (const stream of streams) tell(stream);
     },
-    goodbye() {
-      for (const stream of streams) stream.goodbye(RECONNECT_MS);
+    start: () => keeper.start(),
+    async stop(overMs, deadline) {
+      stopping = true;
+      keeper.stop();
+      const leaving = [...streams];
+      const restMs = overMs / Math.max(1, leaving.length);
+      for (const stream of leaving) {
+        stream.goodbye(RECONNECT_MS);
+        if (!deadline.aborted) await wait(restMs, undefined, { signal: deadline }).catch(() => {});
+      }
     },
   };
 }

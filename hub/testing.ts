@@ -22,7 +22,8 @@ import {
   testDatabase,
   testKeys,
 } from "@heauth/store/testing";
-import { type Caller, callerOfSocket } from "./callers.ts";
+import { callerOfSocket } from "./callers.ts";
+import type { SocketDoor } from "./doors.ts";
 import { createHub, type HubLimits } from "./hub.ts";
 
 /** Records are not what these tests are about. */
@@ -99,6 +100,13 @@ export class TestStream {
   }
 }
 
+/** Who calls by a door of the test's hub, and the policy he is served. */
+export interface TestCaller extends PolicyName {
+  readonly pod: string;
+  /** As of a pod of Kubernetes'. */
+  readonly uid?: string;
+}
+
 export interface TestHubParts {
   readonly keys: TestKeys;
   readonly superuser: TestDatabase["superuser"];
@@ -107,9 +115,9 @@ export interface TestHubParts {
   readonly metrics: Metrics;
   /** Starts the hub anew, on the same sockets. */
   start(limits?: Partial<HubLimits>): Promise<Part>;
-  socketOf(caller: Caller): string;
-  client(caller: Caller): HubClient;
-  stream(caller: Caller): TestStream;
+  socketOf(caller: TestCaller): string;
+  client(caller: TestCaller): HubClient;
+  stream(caller: TestCaller): TestStream;
   tenant(name: string): Promise<string>;
   put(tenantId: string, policy: PolicyName, text?: string): Promise<string>;
   session(tenantId: string): Promise<string>;
@@ -120,12 +128,12 @@ export interface TestHubParts {
 
 export const web: PolicyName = { namespace: "shop", name: "web" };
 export const api: PolicyName = { namespace: "shop", name: "api" };
-export const callerOfWeb: Caller = { namespace: "shop", pod: "web-0", policies: [web] };
-export const callerOfApi: Caller = { namespace: "shop", pod: "api-0", policies: [api] };
+export const callerOfWeb: TestCaller = { ...web, pod: "web-0" };
+export const callerOfApi: TestCaller = { ...api, pod: "api-0" };
 
 /** A hub on a database of its own, with a door for each caller. End it with `stop`. */
 export async function testHub(
-  callers: readonly Caller[] = [callerOfWeb, callerOfApi],
+  callers: readonly TestCaller[] = [callerOfWeb, callerOfApi],
   database?: Pick<TestDatabase, "database" | "superuser" | "drop">,
 ): Promise<TestHubParts> {
   const db = database ?? (await testDatabase());
@@ -138,7 +146,12 @@ export async function testHub(
   const clients: HubClient[] = [];
   let hub: Part | undefined;
 
-  const socketOf = ({ pod }: Caller) => join(folder, "run", `${pod}.sock`);
+  const socketOf = ({ pod, uid }: TestCaller) => join(folder, "run", `${pod}${uid ?? ""}.sock`);
+  const doorOf = (caller: TestCaller): SocketDoor => {
+    const { namespace, pod, name: policy, uid } = caller;
+    const { resolve } = callerOfSocket({ namespace, pod, policy });
+    return { socket: socketOf(caller), callers: { resolve: async () => ({ ...(await resolve()), uid }) } };
+  };
   const parts: TestHubParts = {
     keys,
     superuser,
@@ -148,8 +161,7 @@ export async function testHub(
     socketOf,
     async start(limits = {}) {
       await hub?.stop(AbortSignal.abort());
-      const doors = callers.map((caller) => ({ socket: socketOf(caller), callers: callerOfSocket(caller) }));
-      const programKey = keys.hub;
+      const [programKey, doors] = [keys.hub, callers.map(doorOf)];
       hub = createHub({ database: hubDatabase, programKey, doors, clock: systemClock, log, metrics, limits });
       await hub.start();
       return hub;

@@ -206,6 +206,37 @@ export const metricList = {
   },
   heauth_informer_objects: { type: "gauge", description: "Objects that are kept", labels: { informer: "open" } },
   heauth_leader: { type: "gauge", description: "1 while this process leads", labels: {} },
+  heauth_admission_reviews_total: {
+    type: "counter",
+    description: "Resources that the webhook was asked about",
+    labels: { kind: ["Tenant", "AuthPolicy", "other"], decision },
+  },
+  heauth_admission_review_seconds: {
+    type: "histogram",
+    description: "Time to answer the API server",
+    labels: { kind: ["Tenant", "AuthPolicy", "other"] },
+    buckets: slowSeconds,
+  },
+  heauth_admission_unreadable_total: {
+    type: "counter",
+    description: "Requests to the webhook that are no question of an API server's",
+    labels: {},
+  },
+  heauth_certificate_expiry_seconds: {
+    type: "gauge",
+    description: "Until a certificate expires; negative when it has",
+    labels: { certificate: ["leaf", "authority", "next-authority"] },
+  },
+  heauth_certificate_renewals_total: {
+    type: "counter",
+    description: "Sets of certificates stored by this process: renewed, or put back",
+    labels: {},
+  },
+  heauth_certificate_failures_total: {
+    type: "counter",
+    description: "Looks at the certificates in the cluster that failed",
+    labels: {},
+  },
   heauth_database_pool_connections: {
     type: "gauge",
     description: "Database connections by state",

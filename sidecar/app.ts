@@ -7,7 +7,7 @@ import { createAuthorize } from "./authorize.ts";
 import { type SidecarConfig, walLimits } from "./config.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
-import { createHubConnection } from "./hub/index.ts";
+import { createHubConnection, hubAddress } from "./hub/index.ts";
 import { createRecords } from "./records.ts";
 import { createSessionCache } from "./sessions/index.ts";
 
@@ -25,7 +25,7 @@ export interface SidecarParts {
 export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
   const { config, version, clock, log, metrics, health, fail } = parts;
   const identityKeys = await readIdentityKeys(config.identityKeys);
-  const hub = createHubConnection({ target: config.hub, version, features, clock, log, metrics });
+  const hub = createHubConnection({ address: hubAddress(config, log), version, features, clock, log, metrics });
   const sessions = createSessionCache({ source: hub.sessions, identityKeys, clock, metrics });
   const records = createRecords({
     folder: config.wal,

@@ -13,6 +13,9 @@ test("defaults", () => {
 
 test.each([
   ["hub", "127.0.0.1:80"],
+  ["hub", "http://hub:8443"],
+  ["hub", "https://hub:8443/path"],
+  ["hub", "https://me@hub:8443"],
   ["socket", "relative"],
   ["wal", "relative"],
   ["walQuota", "3"],
@@ -24,6 +27,12 @@ test.each([
 
 test.each(["hub", "socket", "wal", "identityKeys"])("without %s it does not start", (key) => {
   expect(() => configured({ [key]: undefined })).toThrow(`${key} is missing`);
+});
+
+test.each(["hubCa", "hubToken"])("a hub on the network is not spoken to without %s", (key) => {
+  const network = { hub: "https://hub:8443", hubCa: "/etc/ca.crt", hubToken: "/run/token" };
+  expect(configured(network)).toMatchObject(network);
+  expect(() => configured({ ...network, [key]: undefined })).toThrow(`${key} is missing`);
 });
 
 test.each([

@@ -3,12 +3,19 @@ import * as z from "zod";
 
 const MiB = 1024 * 1024;
 
-/** The sidecar's settings. */
-export const sidecarSettings = z.object({
+const settings = z.object({
   ...commonSettings,
-  hub: setting(z.string().startsWith("unix:/"), {
-    description: "Where the hub is.",
+  hub: setting(z.string().refine(isHub, "must be unix:/… or https://HOST:PORT"), {
+    description: "Where the hub is: a unix socket, or https://HOST:PORT (then with hubCa and hubToken).",
     example: "unix:/run/heauth/hub.sock",
+  }),
+  hubCa: setting(z.string().startsWith("/").optional(), {
+    description: "File of the certificate authorities that vouch for the hub (PEM); read again when it is replaced.",
+    example: "/etc/heauth/hub-ca.crt",
+  }),
+  hubToken: setting(z.string().startsWith("/").optional(), {
+    description: "File of the pod's service account token for the hub; read again when it is replaced.",
+    example: "/var/run/secrets/heauth/hub-token",
   }),
   socket: setting(z.string().startsWith("/"), {
     description: "Unix socket on which Envoy asks (HTTP ext_authz).",
@@ -28,7 +35,22 @@ export const sidecarSettings = z.object({
   }),
 });
 
+/** The sidecar's settings. */
+export const sidecarSettings = settings.superRefine(({ hub, ...files }, context) => {
+  if (!hub.startsWith("https:")) return;
+  for (const key of ["hubCa", "hubToken"] as const) {
+    const message = "is needed for a hub at https://";
+    if (files[key] === undefined) context.addIssue({ code: "custom", path: [key], message });
+  }
+});
+
 export type SidecarConfig = z.output<typeof sidecarSettings>;
+
+function isHub(text: string): boolean {
+  if (text.startsWith("unix:/")) return true;
+  const url = URL.parse(text);
+  return url?.protocol === "https:" && url.pathname === "/" && `${url.search}${url.hash}${url.username}` === "";
+}
 
 /** Quota and file size of the write-ahead log, in bytes: a sixteenth each, at most 64 MiB. */
 export function walLimits({ walQuota }: Pick<SidecarConfig, "walQuota">): { quota: number; fileSize: number } {

@@ -90,31 +90,42 @@ describe.each<[string, () => Policy, string | RegExp, string[]]>([
   });
 });
 
-describe("a sidecar enforces one policy, of one tenant, for its life", () => {
+describe("a sidecar enforces one policy at a time, of one tenant for its life", () => {
   const otherTenant = randomUUID();
-  const others: [string, () => Policy, string | RegExp][] = [
-    ["a second policy", () => policy({ name: "other" }), "this sidecar enforces shop/web"],
-    [
-      "the same policy under another tenant",
-      () => policy({ tenantId: otherTenant }, { tenant: otherTenant }),
-      /^this sidecar records for another tenant/,
-    ],
-  ];
+  const othersPolicy = () => policy({ tenantId: otherTenant }, { tenant: otherTenant });
+  const refused = { enforced: false, message: expect.stringMatching(/^this sidecar records for another tenant/) };
 
-  test.each(others)("%s is refused", (_, other, message) => {
-    const good = policy();
-    enforcement.take(good);
-    expect(enforcement.take(other())).toMatchObject({ enforced: false, message: expect.stringMatching(message) });
-    expect(digestInForce()).toBe(good.digest);
-    expect(tenants).toEqual([tenant]);
+  test("another one of the tenant's takes its place; the removal of the former changes nothing then", () => {
+    enforcement.take(policy());
+    const other = policy({ name: "other" });
+    expect(enforcement.take(other).enforced).toBe(true);
+    enforcement.remove(named("web"));
+    expect(digestInForce()).toBe(other.digest);
+    expect(tenants).toEqual([tenant, tenant]);
   });
 
-  test.each(others)("%s is refused also once the first was removed", (_, other) => {
+  test("another tenant's is refused, and nothing is in force then: the pod is no more the former's", () => {
     enforcement.take(policy());
-    enforcement.remove(named("web"));
-    expect(enforcement.take(other()).enforced).toBe(false);
+    expect(enforcement.take(othersPolicy())).toMatchObject(refused);
     expect(enforcement.current()).toBeUndefined();
     expect(enforcement.take(policy()).enforced).toBe(true);
+    expect(tenants).toEqual([tenant, tenant]);
+  });
+
+  test("another tenant's is refused also once the first was removed", () => {
+    enforcement.take(policy());
+    enforcement.remove(named("web"));
+    expect(enforcement.take(othersPolicy())).toMatchObject(refused);
+    expect(enforcement.current()).toBeUndefined();
+  });
+
+  test("one that was removed while the hub was away does not stay in force", () => {
+    const good = policy();
+    enforcement.take(good);
+    enforcement.keepOnly([named("other"), named("web")]);
+    expect(digestInForce()).toBe(good.digest);
+    enforcement.keepOnly([]);
+    expect(enforcement.current()).toBeUndefined();
   });
 });
 

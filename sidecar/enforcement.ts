@@ -1,16 +1,18 @@
 import { preparePolicy } from "@heauth/core/policy";
 import type { Health, Logger } from "@heauth/program";
-import type { Policy, PolicyRemoved } from "@heauth/protocol";
+import type { Policy } from "@heauth/protocol";
 import type { PolicyInForce, RecordSink } from "./authorize.ts";
-import type { PolicyVerdict } from "./hub/index.ts";
+import type { PolicyName, PolicyVerdict } from "./hub/index.ts";
 
-/** The one policy that this sidecar enforces, as the hub last gave it. */
+/** The one policy that this sidecar enforces, as the hub last gave it: a newer one takes its place, also under another name. */
 export interface Enforcement {
   current(): PolicyInForce | undefined;
   /** Puts the policy in force, or says why not; then the last good one stays, or everything is denied. */
   take(policy: Policy): PolicyVerdict;
   /** Nothing is in force any more: the app is not open, it is shut. */
-  remove(name: PolicyRemoved): void;
+  remove(name: PolicyName): void;
+  /** These are all that there are for this pod: another one that is in force was removed meanwhile. */
+  keepOnly(names: readonly PolicyName[]): void;
 }
 
 export interface EnforcementParts {
@@ -23,8 +25,8 @@ export interface EnforcementParts {
 
 export function createEnforcement({ journal, health, log, onTenant }: EnforcementParts): Enforcement {
   let inForce: PolicyInForce | undefined;
-  // The journal is one tenant's for the process's life, so these stay when the policy is removed.
-  let bound: { readonly namespace: string; readonly name: string; readonly tenant: string } | undefined;
+  // The journal is one tenant's for the process's life, so it stays when the policy is removed.
+  let boundTo: string | undefined;
   health.addReady("policy", () => (inForce === undefined ? "no policy is in force" : undefined));
 
   function refuse(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
@@ -32,20 +34,19 @@ export function createEnforcement({ journal, health, log, onTenant }: Enforcemen
     return { enforced: false, missingFeatures, message };
   }
 
-  return {
+  const enforcement: Enforcement = {
     current: () => inForce,
     take({ namespace, name, digest, compiled, tenant, tagKeys }) {
       const result = preparePolicy(compiled, digest);
       if (!result.ok) return refuse(result.message, result.missingFeatures);
       const { policy } = result.prepared;
       if (policy.tenant.id !== tenant) return refuse("the policy is another tenant's than the hub says");
-      if (bound !== undefined && (bound.namespace !== namespace || bound.name !== name)) {
-        return refuse(`this sidecar enforces ${bound.namespace}/${bound.name}`);
-      }
-      if (bound !== undefined && bound.tenant !== tenant) {
+      if (boundTo !== undefined && boundTo !== tenant) {
+        // What was in force is not this pod's any more.
+        inForce = undefined;
         return refuse("this sidecar records for another tenant: start it again to enforce the policy");
       }
-      bound = { namespace, name, tenant };
+      boundTo = tenant;
       inForce = { policy: result.prepared, tagKeys, journal };
       onTenant(tenant);
       log.info({ policy: `${namespace}/${name}`, digest }, "policy in force");
@@ -57,5 +58,13 @@ export function createEnforcement({ journal, health, log, onTenant }: Enforcemen
       inForce = undefined;
       log.warn({ policy: `${namespace}/${name}` }, "the policy was removed: every request is denied");
     },
+    keepOnly(names) {
+      if (names.length === 0) log.warn("no policy is for this pod yet: every request is denied");
+      const policy = inForce?.policy.policy;
+      if (policy === undefined) return;
+      const isKept = names.some(({ namespace, name }) => policy.namespace === namespace && policy.name === name);
+      if (!isKept) enforcement.remove(policy);
+    },
   };
+  return enforcement;
 }

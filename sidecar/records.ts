@@ -100,6 +100,7 @@ export function createRecords(options: RecordsOptions): Records {
           return verdict;
         },
         policyRemoved: (name) => enforcement.remove(name),
+        policiesTold: (names) => enforcement.keepOnly(names),
         sessions,
         progress,
       });

@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ensureDatabase, migrate, migrateDown } from "./migrate.ts";
 import { type TestDatabase, testDatabase } from "./testing/index.ts";
 
-const ALL = ["001_tenants_users_sessions", "002_ledger", "003_rights", "004_auditors_views", "005_operator"];
+const ALL = [
+  "001_tenants_users_sessions",
+  "002_ledger",
+  "003_rights",
+  "004_auditors_views",
+  "005_operator",
+  "007_journal_owners",
+];
 let store: TestDatabase;
 beforeAll(async () => {
   store = await testDatabase({ migrated: false });

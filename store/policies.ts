@@ -102,17 +102,32 @@ export async function policiesOf(tx: Tx, tenantId: string): Promise<StoredPolicy
   return rows.map(policyOf);
 }
 
-/** Those of a namespace that are in force, whoever's they are: which of them is a pod's is `choosePolicy`'s to say. */
-export async function policiesIn(tx: Tx, namespace: string): Promise<StoredPolicy[]> {
-  const rows = await tx.query<Row>(`SELECT ${COLUMNS} FROM heauth.policy WHERE namespace = $1 ORDER BY name`, [
-    namespace,
-  ]);
+/** Those of these namespaces that are in force, whoever's they are: which of them is a pod's is `choosePolicy`'s to say. */
+export async function policiesIn(tx: Tx, ...namespaces: string[]): Promise<StoredPolicy[]> {
+  const rows = await tx.query<Row>(
+    `SELECT ${COLUMNS} FROM heauth.policy WHERE namespace = ANY ($1) ORDER BY namespace, name`,
+    [namespaces],
+  );
   return rows.map(policyOf);
 }
 
-/** The names of all that are in force, of every tenant. */
-export async function policyNames(tx: Tx): Promise<PolicyName[]> {
-  return tx.query<PolicyName>("SELECT namespace, name FROM heauth.policy ORDER BY namespace, name");
+/** Whom a policy is for. */
+export type StoredSelector = PolicyName & { selector: LabelSelector; createdAtMs: number };
+
+/** As `policiesIn`, without what was compiled. */
+export async function selectorsIn(tx: Tx, namespace: string): Promise<StoredSelector[]> {
+  return tx.query<StoredSelector>(
+    `SELECT namespace, name, selector, created_at_ms AS "createdAtMs" FROM heauth.policy WHERE namespace = $1 ORDER BY name`,
+    [namespace],
+  );
+}
+
+/** The names of all that are in force, of one tenant or of every one. */
+export async function policyNames(tx: Tx, tenantId?: string): Promise<PolicyName[]> {
+  return tx.query<PolicyName>(
+    `SELECT namespace, name FROM heauth.policy WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY namespace, name`,
+    [tenantId ?? null],
+  );
 }
 
 async function tell(

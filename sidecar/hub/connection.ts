@@ -2,8 +2,9 @@ import { asError, type Clock, type Logger, type Metrics, type Part } from "@heau
 import { CallError, connect, Hub, type Policy, type PolicyRemoved, type SessionState } from "@heauth/protocol";
 import type { SessionSource, SyncListener } from "../sessions/session.ts";
 import type { HubJournals } from "../shipper/hub-journals.ts";
+import type { HubAddress } from "./address.ts";
 import { createBreaker } from "./breaker.ts";
-import type { PolicyVerdict } from "./conversation.ts";
+import type { PolicyName, PolicyVerdict } from "./conversation.ts";
 import { createHubJournals } from "./journals.ts";
 import { createLookUps } from "./look-ups.ts";
 import { createStandingStream, type StandingStream } from "./standing-stream.ts";
@@ -11,8 +12,7 @@ import { defaultTiming, type HubTiming } from "./timing.ts";
 import { createWatermarks, type JournalProgress } from "./watermarks.ts";
 
 export interface HubConnectionOptions {
-  /** gRPC target, such as `unix:/run/heauth/hub.sock`. */
-  target: string;
+  address: HubAddress;
   /** The sidecar program's. */
   version: string;
   /** What it can enforce. */
@@ -38,6 +38,8 @@ export interface HubListener {
   /** Puts the policy in force, or says why not; nothing of it is checked yet. Must not throw. */
   policy(policy: Policy): PolicyVerdict;
   policyRemoved(name: PolicyRemoved): void;
+  /** After each connect: the hub has told all policies of this pod; any other is none of its any more. */
+  policiesTold(names: readonly PolicyName[]): void;
   sessions: SyncListener;
   /** Of the journal that takes records now; undefined while there is none. */
   progress(): JournalProgress | undefined;
@@ -60,9 +62,21 @@ const MAX_WAITING = 20_000;
 const FAILURES_TO_OPEN = 2;
 
 export function createHubConnection(options: HubConnectionOptions): HubConnection {
-  const { target, version, features, clock, log, metrics } = options;
+  const { address, version, features, clock, log, metrics } = options;
   const timing = { ...defaultTiming, ...options.timing };
-  const client = connect(Hub, { target, maxMessageBytes: MAX_MESSAGE_BYTES, maxReconnectMs: timing.reconnectMax });
+  const { target, network } = address;
+  const client = connect(Hub, {
+    target,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    maxReconnectMs: timing.reconnectMax,
+    ...(network === undefined
+      ? {}
+      : {
+          authorities: network.authorities,
+          headers: () => ({ authorization: `Bearer ${network.token.current()}` }),
+          keepAliveMs: timing.keepAlive,
+        }),
+  });
   const { breakerFirst: firstMs, breakerMax: maxMs } = timing;
   const breaker = createBreaker({ clock, maxCalls: MAX_CALLS, failures: FAILURES_TO_OPEN, firstMs, maxMs });
   let stream: StandingStream | undefined;
@@ -92,11 +106,15 @@ export function createHubConnection(options: HubConnectionOptions): HubConnectio
       stream = createStandingStream({ client, timing, log, metrics, version, features, clock, handlers });
     },
     async start() {
+      await network?.authorities.start();
+      await network?.token.start();
       stream?.start();
     },
-    async stop() {
+    async stop(deadline) {
       await stream?.stop();
       client.close();
+      await network?.token.stop(deadline);
+      await network?.authorities.stop(deadline);
     },
   };
 }

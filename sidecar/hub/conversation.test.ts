@@ -44,6 +44,7 @@ function begin(): Conversation {
       message: name === "good" ? "" : "no",
     }),
     policyRemoved: ({ name }: { name: string }) => heard.push(["removed", name]),
+    policiesTold: (names: readonly { name: string }[]) => heard.push(["told", ...names.map(({ name }) => name)]),
     sessions,
     seen: (tenant: string, seq: bigint) => heard.push(["seen", tenant, seq]),
     watermarks: () => watermarks,
@@ -183,4 +184,23 @@ test("policies are acknowledged as the app has judged them", () => {
     { namespace: "shop", name: "good", digest: "sha256:good", enforced: true, message: "" },
     { namespace: "shop", name: "bad", digest: "sha256:bad", enforced: false, message: "no" },
   ]);
+});
+
+test("once all of the pod's policies have been told, it is said which they are: those of former streams may be gone", () => {
+  const policy = (name: string) =>
+    take({ case: "policy", value: { namespace: "shop", name, digest: `sha256:${name}` } });
+  const answer = (nonce: bigint) => take({ case: "probeAnswer", value: { nonce, ageUs: 0n } });
+  welcome();
+  policy("good");
+  conversation.probe();
+  expect(heard.filter(([what]) => what === "told")).toEqual([]);
+  answer(1n);
+  policy("later");
+  conversation.probe();
+  answer(2n);
+  conversation = begin();
+  welcome();
+  conversation.probe();
+  answer(1n);
+  expect(heard.filter(([what]) => what === "told")).toEqual([["told", "good"], ["told"]]);
 });

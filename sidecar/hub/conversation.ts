@@ -23,6 +23,11 @@ export interface PolicyVerdict {
   readonly message: string;
 }
 
+export interface PolicyName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /** Everything journalled before event `outboxSeq` was seen has been committed. */
 export interface Watermark {
   readonly tenant: string;
@@ -35,6 +40,8 @@ export interface SyncHandlers {
   welcome(welcome: { registrar: string; pod: string }): void;
   policy(policy: Policy): PolicyVerdict;
   policyRemoved(name: PolicyRemoved): void;
+  /** Once per stream: the hub has told all policies that are this pod's. */
+  policiesTold(names: readonly PolicyName[]): void;
   sessions: SyncListener;
   /** An event was taken in: every decision from now on knows of it. */
   seen(tenant: string, seq: bigint): void;
@@ -61,6 +68,8 @@ export interface Conversation {
 
 export function createConversation({ places, handlers, clock, send }: ConversationParts): Conversation {
   const probes = new Map<bigint, Instant>();
+  /** Until the first answer to a probe, which comes after them. */
+  let told: PolicyName[] | undefined = [];
   let welcomed = false;
   let nonce = 0n;
   let answeredAt = instant(clock);
@@ -87,6 +96,7 @@ export function createConversation({ places, handlers, clock, send }: Conversati
 
   function policy(given: Policy): void {
     const { namespace, name, digest } = given;
+    told?.push({ namespace, name });
     const { enforced, missingFeatures, message } = handlers.policy(given);
     const ack = { namespace, name, digest, enforced, missingFeatures: [...missingFeatures], message };
     send({ case: "policyAck", value: ack });
@@ -97,6 +107,8 @@ export function createConversation({ places, handlers, clock, send }: Conversati
     if (sentAt === undefined) throw unexpected("an answer to no probe");
     for (const known of probes.keys()) if (known <= answered) probes.delete(known);
     answeredAt = instant(clock);
+    if (told !== undefined) handlers.policiesTold(told);
+    told = undefined;
     handlers.sessions.horizon(before(sentAt, Number(ageUs) / 1000));
   }
 

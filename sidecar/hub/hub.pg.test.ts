@@ -47,7 +47,7 @@ beforeEach(async () => {
   const metrics = createMetrics();
   const { log } = createLogs({ program: "sidecar", level: "silent" });
   connection = createHubConnection({
-    target: `unix:${line.path}`,
+    address: { target: `unix:${line.path}` },
     version: "test",
     features: [],
     clock: systemClock,
@@ -70,6 +70,7 @@ beforeEach(async () => {
       return verdict;
     },
     policyRemoved: ({ name }) => removed.push(name),
+    policiesTold: () => {},
     sessions: sessions.listener,
     progress: () => progress,
   });

@@ -1,3 +1,4 @@
+export { type HubAddress, hubAddress } from "./address.ts";
 export {
   createHubConnection,
   type HubConnection,
@@ -5,6 +6,6 @@ export {
   type HubListener,
   type HubWelcome,
 } from "./connection.ts";
-export type { PolicyVerdict } from "./conversation.ts";
+export type { PolicyName, PolicyVerdict } from "./conversation.ts";
 export type { HubTiming } from "./timing.ts";
 export type { JournalProgress } from "./watermarks.ts";

@@ -39,10 +39,10 @@ function recoveredJournal({ journal, nextNumber, nextSeq, previous, final }: Jou
   return { journal, final, head: previous.length === 0 ? place : { ...place, previous: Buffer.from(previous) } };
 }
 
+/** Not PERMISSION_DENIED: the policy may come back, or the pod's labels. */
 const final: Partial<Record<StatusName, SidecarErrorCode>> = {
   INVALID_ARGUMENT: "HubRefused",
   FAILED_PRECONDITION: "HubRefused",
-  PERMISSION_DENIED: "HubRefused",
   UNIMPLEMENTED: "HubRefused",
   ALREADY_EXISTS: "HubEquivocation",
 };

@@ -26,6 +26,7 @@ export function createStandingStream(options: StandingStreamOptions): StandingSt
   const places = createPlaces();
   const stopping = new AbortController();
   const backoff = createBackoff({ firstMs: timing.reconnectFirst, maxMs: timing.reconnectMax });
+  const refusedBackoff = createBackoff({ firstMs: timing.refusedFirst, maxMs: timing.refusedMax });
   let running: Promise<void> | undefined;
   let connected = false;
 
@@ -34,6 +35,7 @@ export function createStandingStream(options: StandingStreamOptions): StandingSt
     welcome(welcome) {
       connected = true;
       backoff.reset();
+      refusedBackoff.reset();
       log.info({ ...welcome, store: places.store }, "the hub has welcomed the stream");
       options.handlers.welcome(welcome);
     },
@@ -58,16 +60,24 @@ export function createStandingStream(options: StandingStreamOptions): StandingSt
       // Many sidecars may have been told at once.
       return Math.min(reconnectAfterMs, timing.reconnectMax) * Math.random();
     } catch (error) {
-      const waitMs = backoff.next();
-      if (!signal.aborted) {
-        const code = error instanceof CallError ? error.code : "UNKNOWN";
-        metrics.counter("heauth_hub_call_failures_total", { call: "sync", code }).add();
-        log.warn({ err: asError(error), waitMs }, "no stream to the hub");
-      }
-      return waitMs;
+      return signal.aborted ? 0 : failed(error);
     } finally {
       connected = false;
     }
+  }
+
+  /** Says so; answers how long to wait. */
+  function failed(error: unknown): number {
+    const { code, retryAfterMs = 0 } = error instanceof CallError ? error : { code: "UNKNOWN" };
+    metrics.counter("heauth_hub_call_failures_total", { call: "sync", code }).add();
+    if (code === "UNAUTHENTICATED" || code === "PERMISSION_DENIED") {
+      const waitMs = refusedBackoff.next();
+      log.error({ err: asError(error), waitMs }, "the hub does not take this pod for one of its own");
+      return waitMs;
+    }
+    const waitMs = Math.max(backoff.next(), retryAfterMs * (1 + Math.random()));
+    log.warn({ err: asError(error), waitMs }, "no stream to the hub");
+    return waitMs;
   }
 
   async function run(): Promise<void> {

@@ -1,7 +1,15 @@
 export { amendBlock, blocksToAmend, blocksToClose, closeBlock, type SessionName } from "./blocks.ts";
 export { LedgerStoreError, type LedgerStoreErrorCode } from "./errors.ts";
 export { insertSegments } from "./ingest.ts";
-export { journalOwner, journalsOfPod, noteWatermark, readJournalHead, type StoredJournalHead } from "./journals.ts";
+export {
+  giveJournals,
+  type JournalOwner,
+  journalOwner,
+  journalsOfPod,
+  noteWatermark,
+  readJournalHead,
+  type StoredJournalHead,
+} from "./journals.ts";
 export { insertKeyChange, type LoggedKeyChange, readKeyChanges } from "./key-changes.ts";
 export {
   appendEntries,

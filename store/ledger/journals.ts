@@ -115,15 +115,36 @@ export async function journalsOfPod(
   return rows.map(({ journal, ...row }) => ({ journal, ...toHead(row) }));
 }
 
-/** Whose journal it is; undefined when the tenant has none of that name. Never changes. */
-export async function journalOwner(
-  tx: Tx,
-  tenantId: string,
-  journalId: string,
-): Promise<{ program: string; pod: string | null } | undefined> {
-  const [row] = await tx.query<{ program: string; pod: string | null }>(
-    "SELECT program, pod FROM journal WHERE tenant_id = $1 AND id = $2",
+/** Who may add to a journal. */
+export interface JournalOwner {
+  readonly program: string;
+  /** `<namespace>/<name>`; of sidecars only. */
+  readonly pod: string | null;
+  /** Which of the pods that have had this name; null where pods have no uid. */
+  readonly podUid: string | null;
+}
+
+/** Whose journal it is; undefined when the tenant has none of that name. */
+export async function journalOwner(tx: Tx, tenantId: string, journalId: string): Promise<JournalOwner | undefined> {
+  const [row] = await tx.query<JournalOwner>(
+    `SELECT j.program, j.pod, h.pod_uid AS "podUid"
+       FROM journal j JOIN journal_head h ON h.tenant_id = j.tenant_id AND h.journal_id = j.id
+      WHERE j.tenant_id = $1 AND j.id = $2`,
     [tenantId, journalId],
   );
   return row;
+}
+
+/** These journals belong to the pod of this uid from now on. Who may take them over is for the caller to know. */
+export async function giveJournals(
+  tx: Tx,
+  tenantId: string,
+  journalIds: readonly string[],
+  podUid: string | null,
+): Promise<void> {
+  await tx.query(
+    `UPDATE journal_head SET pod_uid = $3
+      WHERE tenant_id = $1 AND journal_id = ANY ($2::uuid[]) AND pod_uid IS DISTINCT FROM $3`,
+    [tenantId, journalIds, podUid],
+  );
 }
