@@ -8,6 +8,7 @@ import { ledgerCommand } from "./ledger/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
 import { runStandalone } from "./standalone/main.ts";
 import { superuserCommand } from "./superuser/create.ts";
+import { runWebhook } from "./webhook/main.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("./package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -34,6 +35,7 @@ const heauth = new Command("heauth")
   .showHelpAfterError()
   .addCommand(program("standalone", "run everything on one machine (see `heauth standalone --help`)", runStandalone))
   .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
+  .addCommand(program("webhook", "tell the API server which Tenants and AuthPolicies are valid", runWebhook))
   .addCommand(migrateCommand())
   .addCommand(keysCommand())
   .addCommand(superuserCommand())

@@ -6,7 +6,9 @@ export type OperatorErrorCode =
   | "DeliveryFailed"
   /** A secret that a resource refers to is not there, or can't be used. */
   | "SecretMissing"
-  | "SecretInvalid";
+  | "SecretInvalid"
+  /** What was sent to the webhook is no question of an API server's. */
+  | "ReviewUnreadable";
 
 /** What this package throws. Messages name the thing at fault, never a secret's value or a person. */
 export class OperatorError extends Error {

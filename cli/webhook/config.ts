@@ -1,0 +1,46 @@
+import { commonSettings, hostPort, setting } from "@heauth/program";
+import * as z from "zod";
+import { clusterSettings } from "../cluster/settings.ts";
+
+const { kubeconfig, namespace } = clusterSettings;
+
+/** A name as Kubernetes' objects have them (RFC 1123 subdomain). */
+const objectName = z.string().regex(/^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/, "must be an object's name");
+const file = z.string().min(1).optional();
+
+/** The settings of `heauth webhook`. */
+export const webhookSettings = z
+  .object({
+    ...commonSettings,
+    kubeconfig,
+    namespace,
+    listen: setting(hostPort(), {
+      description: "Where to answer the API server (HTTPS); port 0 takes a free one.",
+      example: "0.0.0.0:8443",
+    }),
+    service: setting(objectName.default("heauth-webhook"), {
+      description: "The Service by which the API server calls; certificates of our own are for its names.",
+      example: "heauth-webhook",
+    }),
+    configuration: setting(objectName.default("heauth-webhook"), {
+      description: "The ValidatingWebhookConfiguration whose caBundle is kept.",
+      example: "heauth-webhook",
+    }),
+    certificates: setting(objectName.default("heauth-webhook-certificates"), {
+      description: "The Secret that holds certificates of our own, for all replicas.",
+      example: "heauth-webhook-certificates",
+    }),
+    tlsCert: setting(file, {
+      description:
+        "Certificate (PEM) that somebody else looks after, the caBundle too; it is read again when replaced.",
+      example: "/etc/heauth/tls/tls.crt",
+    }),
+    tlsKey: setting(file, {
+      description: "Its private key (PEM).",
+      example: "/etc/heauth/tls/tls.key",
+    }),
+  })
+  .refine(({ tlsCert, tlsKey }) => tlsCert === undefined || tlsKey !== undefined, { path: ["tlsKey"] })
+  .refine(({ tlsCert, tlsKey }) => tlsKey === undefined || tlsCert !== undefined, { path: ["tlsCert"] });
+
+export type WebhookConfig = z.output<typeof webhookSettings>;

@@ -1,0 +1,161 @@
+import {
+  asError,
+  type Clock,
+  createBackoff,
+  elapsedMs,
+  type Instant,
+  instant,
+  type Logger,
+  type Metrics,
+  type Part,
+  retry,
+} from "@heauth/program";
+import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
+import { readTrust, type Trust, trusts, writeTrust } from "./ca-bundle.ts";
+import { type CertificateSet, trustBundle } from "./certificate-set.ts";
+import type { Pair } from "./pair.ts";
+import { renewed } from "./renew.ts";
+import { readStored, type SecretName, writeStored } from "./stored-certificates.ts";
+
+export interface CertificateKeeperOptions {
+  readonly client: ClusterClient;
+  /** Where the certificates are kept, for all replicas. */
+  readonly secret: SecretName;
+  /** The ValidatingWebhookConfiguration whose `caBundle` it keeps. */
+  readonly configuration: string;
+  /** DNS names that the API server calls by. */
+  readonly names: readonly string[];
+  /** Told of each certificate that is to be shown from now on. */
+  readonly show: (leaf: Pair) => void;
+  /** This replica's name; no two may have the same. */
+  readonly replica: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Between two looks at Secret and configuration. */
+  readonly everyMs?: number;
+}
+
+/**
+ * Certificates of our own: issued, kept in a Secret that replicas share, renewed in time, and made known to the API server.
+ * Whatever somebody does to the Secret or the `caBundle` is put right at the next look.
+ */
+export interface CertificateKeeper extends Part {
+  /** What is held; undefined before the first successful look. */
+  held(): CertificateSet | undefined;
+  /** Why the API server may not trust what is shown; undefined when it does. */
+  distrust(): string | undefined;
+  /** Looks at once. Rejects when the API server can't be asked, or does not let us. */
+  look(): Promise<void>;
+}
+
+const EVERY_MS = 5_000;
+/** From the moment that a bundle stands in the configuration until every API server certainly goes by it. */
+const SPREAD_MS = 60_000;
+/** Each conflict means that another replica got on. */
+const CONFLICTS = 10;
+
+export function createCertificateKeeper(options: CertificateKeeperOptions): CertificateKeeper {
+  const { client, secret, configuration, names, show, replica, clock, log, metrics, everyMs = EVERY_MS } = options;
+  const renewals = metrics.counter("heauth_certificate_renewals_total", {});
+  const failures = metrics.counter("heauth_certificate_failures_total", {});
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let held: CertificateSet | undefined;
+  let published: { readonly bundle: string; readonly since: Instant } | undefined;
+  let looking: Promise<void> | undefined;
+  let failing: string | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  /** The bundle that every API server goes by. */
+  function trusted(): string | undefined {
+    return published !== undefined && elapsedMs(clock, published.since) >= SPREAD_MS ? published.bundle : undefined;
+  }
+  function notePublished(bundle: string | undefined): void {
+    if (published?.bundle === bundle) return;
+    published = bundle === undefined ? undefined : { bundle, since: instant(clock) };
+  }
+
+  /**
+   * The configuration is read before the Secret: then a replica that read an older Secret meets a conflict, instead of taking a
+   * newer bundle back.
+   */
+  async function once(): Promise<void> {
+    const trust = await readTrust(client, configuration, signal);
+    notePublished(soleBundle(trust));
+    const stored = await readStored(client, secret, signal);
+    const set = await renewed(stored.set ?? held, { nowMs: clock.wallMs(), names, trusted: trusted() });
+    if (set !== stored.set) {
+      await writeStored(client, secret, set, { replica, resourceVersion: stored.resourceVersion, signal });
+      renewals.add();
+      log.info(`certificates ${stored.set === undefined ? "stored" : "renewed"} in the Secret ${secret.name}`);
+    }
+    const bundle = trustBundle(set);
+    const isNew = set.leaf.certificate !== held?.leaf.certificate;
+    held = set;
+    try {
+      if (trust !== undefined && !trusts(trust, bundle)) {
+        await writeTrust(client, configuration, trust, { bundle, signal });
+        notePublished(bundle);
+        log.info(`caBundle written to the ValidatingWebhookConfiguration ${configuration}`);
+      }
+    } finally {
+      if (isNew) show(set.leaf);
+    }
+  }
+
+  async function lookNow(): Promise<void> {
+    const retryable = (error: unknown) => isClusterError(error, "Conflict", "AlreadyExists");
+    await retry(once, { backoff: createBackoff({ firstMs: 20, maxMs: 500 }), signal, attempts: CONFLICTS, retryable });
+  }
+  function look(): Promise<void> {
+    looking ??= lookNow().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
+  async function watched(): Promise<void> {
+    try {
+      await look();
+      if (failing !== undefined) log.info("certificates can be looked after again");
+      failing = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      failures.add();
+      note(asError(error));
+    }
+  }
+  /** Once for each reason, not at every look. */
+  function note(error: Error): void {
+    if (error.message !== failing) log.error({ err: error }, "certificates can't be looked after; what is held stays");
+    failing = error.message;
+  }
+
+  return {
+    name: "certificates",
+    held: () => held,
+    distrust() {
+      if (held === undefined) return "there is no certificate yet";
+      if (published === undefined) return `no caBundle in the ValidatingWebhookConfiguration ${configuration}`;
+      return published.bundle === trustBundle(held) ? undefined : "the caBundle is not the certificate's";
+    },
+    look,
+    async start() {
+      const backoff = createBackoff({ firstMs: 200, maxMs: everyMs });
+      await retry(look, { backoff, signal, onRetry: (error) => note(asError(error)) });
+      failing = undefined;
+      timer = setInterval(() => void watched(), everyMs);
+    },
+    async stop() {
+      clearInterval(timer);
+      stopping.abort(new Error("the webhook stops"));
+      await looking?.catch(() => {});
+    },
+  };
+}
+
+/** What all webhooks of the configuration have in common. */
+function soleBundle(trust: Trust | undefined): string | undefined {
+  const [first] = trust?.bundles.values() ?? [];
+  return trust !== undefined && first && trusts(trust, first) ? first : undefined;
+}

@@ -1,0 +1,7 @@
+export {
+  createWebhook,
+  type OwnCertificates,
+  type SuppliedCertificates,
+  type Webhook,
+  type WebhookOptions,
+} from "./app.ts";
