@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { jsonRequest } from "./json-request.ts";
+import { type ClusterClient, SERVICE_ACCOUNTS } from "@heauth/program/kubernetes";
 
+/** Where an API server is reached: directly, or through a proxy. */
 export interface Door {
   readonly url: string;
   /** PEM file. */
@@ -21,29 +22,27 @@ export interface TokenWish {
   readonly boundPod?: { readonly name: string; readonly uid: string };
 }
 
-/** A token by the TokenRequest API, as a kubelet would ask for it. The service account must exist. */
+/** The cluster's admin, or a service account, which must exist. */
+export type KubeUser = "admin" | { readonly serviceAccount: string; readonly namespace: string };
+
+/** A token by the TokenRequest API, as a kubelet would ask for it. */
 export async function requestToken(
-  door: Door & { readonly adminToken: string },
-  { namespace, name }: ServiceAccount,
+  client: ClusterClient,
+  serviceAccount: ServiceAccount,
   { audience, seconds = 3600, boundPod }: TokenWish = {},
 ): Promise<string> {
-  const { status, text } = await jsonRequest({
-    method: "POST",
-    url: `${door.url}/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
-    ca: await readFile(door.caFile, "utf8"),
-    token: door.adminToken,
-    body: {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: {
-        audiences: audience === undefined ? [] : [audience],
-        expirationSeconds: seconds,
-        ...(boundPod === undefined ? {} : { boundObjectRef: { apiVersion: "v1", kind: "Pod", ...boundPod } }),
-      },
+  const request = {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: {
+      audiences: audience === undefined ? [] : [audience],
+      expirationSeconds: seconds,
+      ...(boundPod === undefined ? {} : { boundObjectRef: { apiVersion: "v1", kind: "Pod", ...boundPod } }),
     },
-  });
-  if (status !== 201) throw new Error(`no token for ${namespace}/${name}: the API server answered ${status}: ${text}`);
-  return JSON.parse(text).status.token;
+  };
+  type Answer = { readonly status: { readonly token: string } };
+  const { status } = await client.createAt<Answer>(SERVICE_ACCOUNTS, serviceAccount, "token", request);
+  return status.token;
 }
 
 /** Writes a kubeconfig into a folder of its own below `folder`; answers its path. */

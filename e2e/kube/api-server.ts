@@ -1,14 +1,21 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Child } from "@heauth/program";
-import { requestToken, type ServiceAccount, type TokenWish, writeKubeconfig } from "./access.ts";
+import { type ClusterClient, openCluster } from "@heauth/program/kubernetes";
+import {
+  type Door,
+  type KubeUser,
+  requestToken,
+  type ServiceAccount,
+  type TokenWish,
+  writeKubeconfig,
+} from "./access.ts";
 import { kubeAssets } from "./assets.ts";
 import { type AuditEvent, readAudit } from "./audit.ts";
 import { createAuthority } from "./certificates.ts";
 import { createCrds } from "./crds.ts";
 import { createEtcd } from "./etcd.ts";
+import { openFolder } from "./folder.ts";
 import { type KubectlResult, runKubectl } from "./kubectl.ts";
+import { type ApiProxy, startProxy } from "./proxy.ts";
 import { prepareServer } from "./server-process.ts";
 
 export interface ApiServerOptions {
@@ -24,21 +31,25 @@ export interface ApiServerOptions {
  * A real etcd and kube-apiserver. There is no controller-manager and no kubelet: pods are objects that stay as they are written,
  * nobody collects what belongs to something deleted, and a namespace that is deleted stays `Terminating`.
  */
-export interface ApiServer {
-  readonly url: string;
-  /** PEM file. */
-  readonly caFile: string;
+export interface ApiServer extends Door {
   /** Has etcd.log, kube-apiserver.log and audit.log. */
   readonly folder: string;
-  /** Path of a kubeconfig of its own; of the cluster's admin unless given. A service account must exist; its token is good for an hour. */
-  kubeconfig(user?: "admin" | { readonly serviceAccount: string; readonly namespace: string }): Promise<string>;
+  /** The cluster's admin. */
+  readonly client: ClusterClient;
+  /** Path of a kubeconfig of its own; the admin's unless given. A service account's token is good for an hour. */
+  kubeconfig(user?: KubeUser): Promise<string>;
   /** As the cluster's admin. */
   kubectl(args: readonly string[], input?: string): Promise<KubectlResult>;
   token(serviceAccount: ServiceAccount, wish?: TokenWish): Promise<string>;
-  /** What the API server was asked, and by whom. */
+  /** What the API server was asked, and by whom; watches come when they begin and when they end. */
   audit(): Promise<AuditEvent[]>;
-  /** Makes etcd forget every older revision. */
+  /**
+   * Makes etcd forget every older revision. The API server's watch cache still knows the last of them until it is started again:
+   * a watch from an older one is `Gone` after `compactEtcd()`, `stopServer()`, `startServer()`.
+   */
   compactEtcd(): Promise<void>;
+  /** A second door, which can be shut, with kubeconfigs that lead through it. Ends with the API server. */
+  proxied(): Promise<ApiProxy & { kubeconfig(user?: KubeUser): Promise<string> }>;
   /** Ends kube-apiserver only; what etcd holds stays. */
   stopServer(): Promise<void>;
   /** Starts it again at the same address. */
@@ -46,6 +57,8 @@ export interface ApiServer {
   /** SIGSTOP: connections stay open, and nobody answers. */
   pause(): void;
   resume(): void;
+  /** Process ids of etcd and kube-apiserver, as far as they run. */
+  pids(): readonly number[];
   /** Ends everything and removes the folder if it is a temporary one. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -56,72 +69,79 @@ const STOP_WITHIN_MS = 5_000;
 export async function startApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const assets = kubeAssets();
   if (assets === undefined) throw new Error("there is no kube-apiserver on this machine; setup/kube.sh builds one");
-  if (options.folder !== undefined) await mkdir(options.folder, { recursive: true });
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "heauth-kube-")));
+  const { path: folder, remove } = await openFolder(options.folder);
   const authority = await createAuthority();
   const etcd = await createEtcd(assets.etcd, folder);
-  const server = await prepareServer(assets.kubeApiserver, folder, authority, {
+  const place = await prepareServer(assets.kubeApiserver, folder, authority, {
     etcdUrl: etcd.url,
     auditLog: options.auditLog ?? true,
   });
+  const adminConfig = await writeKubeconfig(folder, place, { user: "admin", token: place.adminToken });
+  const { client } = await openCluster({ kubeconfig: adminConfig });
+  const proxies: ApiProxy[] = [];
   let running: Child | undefined;
 
-  const signal = (name: NodeJS.Signals) => {
+  async function kubeconfig(door: Door, user: KubeUser = "admin"): Promise<string> {
+    if (user === "admin") return await writeKubeconfig(folder, door, { user, token: place.adminToken });
+    const { serviceAccount: name, namespace } = user;
+    const token = await requestToken(client, { namespace, name });
+    return await writeKubeconfig(folder, door, { user: name, token, namespace });
+  }
+
+  function signal(name: NodeJS.Signals): void {
     const pid = running?.pid();
     if (pid === undefined) throw new Error("kube-apiserver does not run");
     process.kill(pid, name);
-  };
+  }
 
   async function startServer(): Promise<void> {
     if (running !== undefined) throw new Error("kube-apiserver runs already");
-    const child = server.process();
-    await child.start();
-    running = child;
+    running = place.process();
+    await running.start();
   }
 
   async function stopServer(): Promise<void> {
     const child = running;
+    if (child?.pid() !== undefined) signal("SIGCONT");
     running = undefined;
-    if (child?.pid() !== undefined) process.kill(child.pid() as number, "SIGCONT");
     await child?.stop(AbortSignal.timeout(STOP_WITHIN_MS));
   }
 
   async function stop(): Promise<void> {
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
     await stopServer();
     await etcd.stop(AbortSignal.timeout(STOP_WITHIN_MS));
-    if (options.folder === undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    await remove();
   }
 
-  const admin = { user: "admin", token: server.adminToken };
   try {
     await etcd.start();
     await startServer();
-    if (options.crds ?? true) {
-      await createCrds({ url: server.url, ca: authority.certificate, token: server.adminToken });
-    }
-    const adminConfig = await writeKubeconfig(folder, server, admin);
-    return {
-      url: server.url,
-      caFile: server.caFile,
-      folder,
-      kubeconfig: async (user = "admin") => {
-        if (user === "admin") return await writeKubeconfig(folder, server, admin);
-        const { serviceAccount: name, namespace } = user;
-        const token = await requestToken(server, { namespace, name });
-        return await writeKubeconfig(folder, server, { user: name, token, namespace });
-      },
-      kubectl: (args, input) => runKubectl(assets.kubectl, adminConfig, args, { home: folder, input: input ?? "" }),
-      token: (serviceAccount, wish) => requestToken(server, serviceAccount, wish),
-      audit: () => readAudit(server.auditFile),
-      compactEtcd: etcd.compact,
-      stopServer,
-      startServer,
-      pause: () => signal("SIGSTOP"),
-      resume: () => signal("SIGCONT"),
-      stop,
-    };
+    if (options.crds ?? true) await createCrds(client);
   } catch (error) {
     await stop();
     throw error;
   }
+  return {
+    url: place.url,
+    caFile: place.caFile,
+    folder,
+    client,
+    kubeconfig: (user) => kubeconfig(place, user),
+    kubectl: (args, input = "") => runKubectl(assets.kubectl, adminConfig, args, { home: folder, input }),
+    token: (serviceAccount, wish) => requestToken(client, serviceAccount, wish),
+    audit: () => readAudit(place.auditFile),
+    compactEtcd: etcd.compact,
+    async proxied() {
+      const proxy = await startProxy({ url: place.url, ca: authority.certificate }, await authority.issue("proxy"));
+      proxies.push(proxy);
+      return { ...proxy, kubeconfig: (user) => kubeconfig({ url: proxy.url, caFile: place.caFile }, user) };
+    },
+    stopServer,
+    startServer,
+    pause: () => signal("SIGSTOP"),
+    resume: () => signal("SIGCONT"),
+    pids: () => [etcd.pid(), running?.pid()].filter((pid) => pid !== undefined),
+    stop,
+  };
 }

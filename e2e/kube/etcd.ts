@@ -6,6 +6,7 @@ export interface Etcd {
   readonly url: string;
   start(): Promise<void>;
   stop(deadline: AbortSignal): Promise<void>;
+  pid(): number | undefined;
   /** Forgets every older revision, so that nobody can list or watch from there: 410 Gone. */
   compact(): Promise<void>;
 }
@@ -45,6 +46,7 @@ export async function createEtcd(command: string, folder: string): Promise<Etcd>
     url,
     start: child.start,
     stop: child.stop,
+    pid: child.pid,
     async compact() {
       const { header } = await call("range", { key: Buffer.from("/").toString("base64"), limit: 1, keys_only: true });
       await call("compaction", { revision: header.revision, physical: true });

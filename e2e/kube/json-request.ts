@@ -7,7 +7,6 @@ export interface JsonRequest {
   readonly url: string;
   /** PEM. */
   readonly ca?: string;
-  readonly token?: string;
   readonly body?: unknown;
   readonly signal?: AbortSignal;
 }
@@ -19,15 +18,12 @@ export interface JsonAnswer {
 }
 
 /** One request on a connection of its own. Rejects when there is no answer. */
-export async function jsonRequest({ method, url, ca, token, body, signal }: JsonRequest): Promise<JsonAnswer> {
+export async function jsonRequest({ method, url, ca, body, signal }: JsonRequest): Promise<JsonAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<JsonAnswer>();
   const options: HttpOptions & { ca?: string } = {
     method: method ?? "GET",
     agent: false,
-    headers: {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
-    },
+    ...(body === undefined ? {} : { headers: { "content-type": "application/json" } }),
     ...(ca === undefined ? {} : { ca }),
     ...(signal === undefined ? {} : { signal }),
   };

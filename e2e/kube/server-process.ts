@@ -103,8 +103,10 @@ export async function prepareServer(
         command,
         args: () => Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
         ready: async (_run, signal) => {
-          const ready = { url: `${url}/readyz`, ca: authority.certificate, token: adminToken, signal };
-          await untilAnswered(ready, ({ status }) => status === 200);
+          await untilAnswered(
+            { url: `${url}/readyz`, ca: authority.certificate, signal },
+            ({ status }) => status === 200,
+          );
         },
       }),
   };
