@@ -13,7 +13,7 @@ const DEADLINE_MS = 10_000;
 /** One request and its whole answer, parsed. Rejects with ClusterError, or with the reason of the caller's signal. */
 export async function call(exchange: Exchange, request: Outgoing, options: CallOptions = {}): Promise<unknown> {
   const { deadlineMs = DEADLINE_MS, signal } = options;
-  const deadline = AbortSignal.timeout(deadlineMs);
+  const deadline = AbortSignal.timeout(Math.ceil(deadlineMs));
   try {
     const answer = await exchange(request, signal === undefined ? deadline : AbortSignal.any([signal, deadline]));
     return parsed(request, await bodyOf(answer));
