@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { runSidecar } from "@heauth/sidecar";
 import { explain } from "./explain.ts";
+import { runHub } from "./hub/main.ts";
 import { keysCommand } from "./keys/create-command.ts";
 import { ledgerCommand } from "./ledger/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
@@ -35,6 +36,7 @@ const heauth = new Command("heauth")
   .showHelpAfterError()
   .addCommand(program("standalone", "run everything on one machine (see `heauth standalone --help`)", runStandalone))
   .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
+  .addCommand(program("hub", "be the sidecars' control plane in a cluster", runHub))
   .addCommand(program("webhook", "tell the API server which Tenants and AuthPolicies are valid", runWebhook))
   .addCommand(migrateCommand())
   .addCommand(keysCommand())
