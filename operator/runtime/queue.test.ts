@@ -1,3 +1,6 @@
+import { createMetrics } from "@heauth/program";
+import { ClusterError } from "@heauth/program/kubernetes";
+import { StoreError } from "@heauth/store";
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { type QueueOptions, WorkQueue } from "./queue.ts";
 
@@ -129,3 +132,53 @@ test("at most N workers run, and stop waits for them and starts no more", async 
   await stopped;
   expect({ begun, ended }).toEqual({ begun: 2, ended: 2 });
 });
+
+test("of several delays the earliest counts, and one beyond what timers can wait is no delay of zero", async () => {
+  jest.useFakeTimers();
+  let calls = 0;
+  const q = started({
+    reconcile: async () => {
+      calls++;
+      return undefined;
+    },
+  });
+  q.addAfter("a", 40 * 24 * 3_600_000);
+  q.addAfter("a", 1_000);
+  q.addAfter("a", 5_000);
+  await jest.advanceTimersByTimeAsync(999);
+  expect(calls).toBe(0);
+  await jest.advanceTimersByTimeAsync(1);
+  expect(calls).toBe(1);
+  await jest.advanceTimersByTimeAsync(10_000);
+  expect(calls).toBe(1);
+});
+
+test.each([new ClusterError("Conflict", "changed"), new StoreError("Fenced", "another leads")])(
+  "a conflict is tried again without a word, unless it does not end: $code",
+  async (conflict) => {
+    jest.useFakeTimers();
+    const metrics = createMetrics();
+    let calls = 0;
+    const told: unknown[] = [];
+    const q = started({
+      baseDelayMs: 10,
+      maxDelayMs: 10,
+      measured: { metrics, name: "resources" },
+      onError: (_key, error) => told.push(error),
+      reconcile: async () => {
+        calls++;
+        throw conflict;
+      },
+    });
+    q.add("a");
+    await jest.advanceTimersByTimeAsync(70);
+    expect({ calls, told }).toEqual({ calls: 8, told: [] });
+    await jest.advanceTimersByTimeAsync(10);
+    expect(told).toEqual([conflict]);
+    jest.useRealTimers();
+    const text = await metrics.text();
+    expect(text).toContain('heauth_queue_retries_total{queue="resources",reason="conflict"} 9');
+    expect(text).toContain('heauth_queue_depth{queue="resources"} 0');
+    expect(text).toContain('heauth_reconcile_seconds_count{queue="resources"} 9');
+  },
+);

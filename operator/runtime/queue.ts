@@ -1,3 +1,11 @@
+import type { Metrics } from "@heauth/program";
+import { isConflict } from "./conflict.ts";
+
+/** A conflict that does not end after so many tries is one to be told of. */
+const CONFLICTS_TOLD_AFTER = 8;
+/** What timers can wait: 24.8 days. */
+const MOST_DELAY_MS = 2 ** 31 - 1;
+
 /** What a reconciler may ask for: to be called again with the same key after a while, though nothing failed. */
 export interface Requeue {
   readonly requeueAfterMs: number;
@@ -6,11 +14,20 @@ export interface Requeue {
 export interface QueueOptions {
   /** Called for one key at a time; never twice at once for the same key. A rejection backs the key off. */
   readonly reconcile: (key: string) => Promise<Requeue | undefined>;
-  /** Told of each failure, with the delay until the next try. */
+  /** Told of each failure, with the delay until the next try; not of conflicts, unless they do not end. */
   readonly onError: (key: string, error: unknown, retryInMs: number) => void;
   readonly workers?: number;
   readonly baseDelayMs?: number;
   readonly maxDelayMs?: number;
+  /** Where to measure it, and under which name. */
+  readonly measured?: { readonly metrics: Metrics; readonly name: string };
+}
+
+/** A time that a key waits for. */
+interface Wait {
+  readonly timer: NodeJS.Timeout;
+  /** By `performance.now()`. */
+  readonly untilMs: number;
 }
 
 /**
@@ -18,17 +35,19 @@ export interface QueueOptions {
  * Failures back off exponentially, each key by itself; success forgets them.
  */
 export class WorkQueue {
-  readonly #options: Required<QueueOptions>;
+  readonly #options: Required<Omit<QueueOptions, "measured">>;
+  readonly #measures: Measures | undefined;
   readonly #ready = new Set<string>();
   readonly #running = new Set<string>();
   readonly #again = new Set<string>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #waits = new Map<string, Wait>();
   readonly #failures = new Map<string, number>();
   readonly #work = new Set<Promise<void>>();
   #open = false;
 
-  constructor(options: QueueOptions) {
+  constructor({ measured, ...options }: QueueOptions) {
     this.#options = { workers: 2, baseDelayMs: 200, maxDelayMs: 60_000, ...options };
+    this.#measures = measured && measure(measured, () => this.depth);
   }
 
   /** How many keys wait for a worker. */
@@ -38,20 +57,24 @@ export class WorkQueue {
 
   /** Asks for a key to be reconciled as soon as a worker is free; a delay that it waits out ends. */
   add(key: string): void {
-    this.#cancelTimer(key);
+    this.#cancelWait(key);
     if (this.#running.has(key)) this.#again.add(key);
     else this.#ready.add(key);
     this.#dispatch();
   }
 
-  /** Asks for a key after a delay; an earlier time that it already waits for stands. */
+  /** Asks for a key after a delay; of several times the earliest counts. */
   addAfter(key: string, delayMs: number): void {
-    if (this.#ready.has(key) || this.#again.has(key) || this.#timers.has(key)) return;
+    if (this.#ready.has(key) || this.#again.has(key)) return;
+    const waitMs = Math.min(delayMs, MOST_DELAY_MS);
+    const untilMs = performance.now() + waitMs;
+    if ((this.#waits.get(key)?.untilMs ?? Number.POSITIVE_INFINITY) <= untilMs) return;
+    this.#cancelWait(key);
     const timer = setTimeout(() => {
-      this.#timers.delete(key);
+      this.#waits.delete(key);
       this.add(key);
-    }, delayMs);
-    this.#timers.set(key, timer);
+    }, waitMs);
+    this.#waits.set(key, { timer, untilMs });
   }
 
   start(): void {
@@ -62,13 +85,13 @@ export class WorkQueue {
   /** Takes up no more work and waits for what runs. */
   async stop(): Promise<void> {
     this.#open = false;
-    for (const key of [...this.#timers.keys()]) this.#cancelTimer(key);
+    for (const key of [...this.#waits.keys()]) this.#cancelWait(key);
     await Promise.all(this.#work);
   }
 
-  #cancelTimer(key: string): void {
-    clearTimeout(this.#timers.get(key));
-    this.#timers.delete(key);
+  #cancelWait(key: string): void {
+    clearTimeout(this.#waits.get(key)?.timer);
+    this.#waits.delete(key);
   }
 
   #dispatch(): void {
@@ -82,20 +105,42 @@ export class WorkQueue {
   }
 
   async #run(key: string): Promise<void> {
+    const beganMs = performance.now();
     let delayMs: number | undefined;
     try {
       const requeue = await this.#options.reconcile(key);
       this.#failures.delete(key);
       delayMs = requeue?.requeueAfterMs;
     } catch (error) {
-      const failures = this.#failures.get(key) ?? 0;
-      this.#failures.set(key, failures + 1);
-      delayMs = Math.min(this.#options.maxDelayMs, this.#options.baseDelayMs * 2 ** Math.min(failures, 30));
-      this.#options.onError(key, error, delayMs);
+      delayMs = this.#failed(key, error);
     }
+    this.#measures?.seconds.record((performance.now() - beganMs) / 1000);
     this.#running.delete(key);
     if (this.#again.delete(key)) this.#ready.add(key);
     else if (delayMs !== undefined && this.#open) this.addAfter(key, delayMs);
     this.#dispatch();
   }
+
+  /** How long to wait before the next try. */
+  #failed(key: string, error: unknown): number {
+    const failures = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, failures + 1);
+    const { baseDelayMs, maxDelayMs, onError } = this.#options;
+    const delayMs = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failures, 30));
+    const conflict = isConflict(error);
+    this.#measures?.[conflict ? "conflicts" : "errors"].add();
+    if (!conflict || failures >= CONFLICTS_TOLD_AFTER) onError(key, error, delayMs);
+    return delayMs;
+  }
+}
+
+type Measures = ReturnType<typeof measure>;
+
+function measure({ metrics, name: queue }: NonNullable<QueueOptions["measured"]>, depth: () => number) {
+  metrics.gauge("heauth_queue_depth", () => [[{ queue }, depth()]]);
+  return {
+    seconds: metrics.histogram("heauth_reconcile_seconds", { queue }),
+    conflicts: metrics.counter("heauth_queue_retries_total", { queue, reason: "conflict" }),
+    errors: metrics.counter("heauth_queue_retries_total", { queue, reason: "error" }),
+  };
 }
