@@ -5,7 +5,7 @@ import { refuseTransactionPooling } from "./pooled.ts";
 import { runTransaction, type Tx } from "./transaction.ts";
 import { columnTypes } from "./values.ts";
 
-export type ProgramRole = "heauth_identity" | "heauth_hub" | "heauth_operator" | "heauth_auditor";
+export type ProgramRole = "heauth_identity" | "heauth_hub" | "heauth_operator" | "heauth_auditor" | "heauth_recovery";
 
 export type DatabaseOptions = {
   /** PostgreSQL connection string of a login that is a member of `role`. */

@@ -8,6 +8,7 @@ const ALL = [
   "003_rights",
   "004_auditors_views",
   "005_operator",
+  "006_recovery_retention",
   "007_journal_owners",
 ];
 let store: TestDatabase;

@@ -3,9 +3,10 @@ import { raiseAlerts } from "./raise.ts";
 
 /**
  * What can be wrong with the ledger itself: `LedgerHalted`, the sealer met something that must not be sealed; `Equivocation`, a
- * journal or segment came in under a number that is stored with other content.
+ * journal or segment came in under a number that is stored with other content; `LedgerRecovered`, a log goes on without what its
+ * anchor knew.
  */
-export type LedgerAlertReason = "LedgerHalted" | "Equivocation";
+export type LedgerAlertReason = "LedgerHalted" | "LedgerRecovered" | "Equivocation";
 
 /**
  * Alerts that a tenant's ledger is at fault. In a transaction of its own where the one that met the fault is rolled back.

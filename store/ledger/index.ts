@@ -21,9 +21,17 @@ export {
   lockLogHead,
   readCheckpoint,
   readLeaves,
+  readLogHead,
   setHalted,
 } from "./log.ts";
 export type { IncomingSegment } from "./open-segment.ts";
+export {
+  insertRecovery,
+  type LoggedRecovery,
+  loggedRecoveries,
+  pendingRecoveries,
+  type StoredRecoveryRow,
+} from "./recoveries.ts";
 export { type RecoveredJournal, type RegisteredJournal, registerJournal } from "./register.ts";
 export {
   type NamedTenant,

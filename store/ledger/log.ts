@@ -15,7 +15,7 @@ export interface LogHead {
 /** The first epoch; a recovery begins the next. */
 export const FIRST_EPOCH = 0;
 
-/** What an entry tells of: `journal` of registrations and segments, `number` of segments, blocks and key changes. */
+/** What an entry tells of: `journal` of registrations and segments, `number` of all but registrations. */
 export interface EntryName {
   readonly kind: LogEntry["kind"];
   readonly journal: string | null;
@@ -31,6 +31,15 @@ export async function lockLogHead(tx: Tx, tenantId: string): Promise<LogHead | u
   return row;
 }
 
+/** Where the tenant's log stands; undefined before its beginning. */
+export async function readLogHead(tx: Tx, tenantId: string): Promise<LogHead | undefined> {
+  const [row] = await tx.query<LogHead>(
+    "SELECT epoch, size, root, frontier, halted FROM log_head WHERE tenant_id = $1",
+    [tenantId],
+  );
+  return row;
+}
+
 /** Begins a tenant's log, unless somebody else has. */
 export async function beginLog(tx: Tx, tenantId: string, head: Omit<LogHead, "halted">): Promise<void> {
   await tx.query(
@@ -40,20 +49,20 @@ export async function beginLog(tx: Tx, tenantId: string, head: Omit<LogHead, "ha
 }
 
 /**
- * Appends entries, if the log still stands where the caller saw it: the fence between two sealers.
+ * Appends entries of the epoch of `next`, if the log still stands where the caller saw it: the fence between two sealers.
  * @throws LedgerStoreError HeadMoved
  */
 export async function appendEntries(
   tx: Tx,
   tenantId: string,
   seen: LogHead,
-  next: Pick<LogHead, "size" | "root" | "frontier">,
+  next: Pick<LogHead, "epoch" | "size" | "root" | "frontier">,
   entries: readonly (EntryName & { readonly leaf: Uint8Array })[],
 ): Promise<void> {
   const moved = await tx.query(
-    `UPDATE log_head SET size = $5, root = $6, frontier = $7
+    `UPDATE log_head SET epoch = $5, size = $6, root = $7, frontier = $8
       WHERE tenant_id = $1 AND epoch = $2 AND size = $3 AND root = $4 RETURNING size`,
-    [tenantId, seen.epoch, seen.size, seen.root, next.size, next.root, next.frontier],
+    [tenantId, seen.epoch, seen.size, seen.root, next.epoch, next.size, next.root, next.frontier],
   );
   if (moved.length === 0) throw new LedgerStoreError("HeadMoved", "another sealer has appended to the log");
   await tx.query(
@@ -63,7 +72,7 @@ export async function appendEntries(
             WITH ORDINALITY AS entry (kind, journal_id, number, leaf, place)`,
     [
       tenantId,
-      seen.epoch,
+      next.epoch,
       seen.size,
       entries.map(({ kind }) => kind),
       entries.map(({ journal }) => journal),
@@ -100,15 +109,15 @@ export async function readCheckpoint(
   return row?.note;
 }
 
-/** Leaves of the log in order, at most `limit`; where one is missing they end before it. */
+/** Leaves of the log in order, of whatever epoch, at most `limit`; where one is missing they end before it. */
 export async function readLeaves(
   tx: Tx,
   tenantId: string,
-  { epoch, from, limit }: { readonly epoch: number; readonly from: number; readonly limit: number },
+  { from, limit }: { readonly from: number; readonly limit: number },
 ): Promise<Buffer[]> {
   const rows = await tx.query<{ index: number; leaf: Buffer }>(
-    `SELECT index, leaf FROM log_entry WHERE tenant_id = $1 AND epoch = $2 AND index >= $3 ORDER BY index LIMIT $4`,
-    [tenantId, epoch, from, limit],
+    "SELECT index, leaf FROM log_entry WHERE tenant_id = $1 AND index >= $2 ORDER BY index LIMIT $3",
+    [tenantId, from, limit],
   );
   const dense = rows.findIndex(({ index }, place) => index !== from + place);
   return (dense < 0 ? rows : rows.slice(0, dense)).map(({ leaf }) => leaf);

@@ -7,7 +7,6 @@ import type {
   StoredBlock,
   StoredCheckpoint,
   StoredEntry,
-  StoredKeyChange,
   StoredRegistration,
   StoredRow,
   StoredSegment,
@@ -47,15 +46,15 @@ export class LedgerReader implements LedgerSource {
   }
 
   async *entries(): AsyncIterable<StoredEntry> {
-    const after = pages(this.#tx, (last: EntryRow & { epoch: number }) => [last.epoch, last.index], {
-      start: [-1, -1],
-      sql: `SELECT entry.epoch, entry.index, entry.kind, entry.leaf, entry.journal_id AS journal, entry.number,
+    const after = pages(this.#tx, (last: EntryRow) => [last.index], {
+      start: [-1],
+      sql: `SELECT entry.index, entry.kind, entry.leaf, entry.journal_id AS journal, entry.number,
                    octet_length(segment.records) AS size
               FROM log_entry AS entry
               LEFT JOIN segment ON entry.kind = 'segment' AND segment.tenant_id = $1
                                AND segment.journal_id = entry.journal_id AND segment.number = entry.number
-             WHERE entry.tenant_id = $1 AND (entry.epoch, entry.index) > ($2, $3)
-             ORDER BY entry.epoch, entry.index LIMIT 512`,
+             WHERE entry.tenant_id = $1 AND entry.index > $2
+             ORDER BY entry.index LIMIT 512`,
       params: [this.tenant],
     });
     for await (const { name, row } of this.#rowsOf(after)) yield { index: name.index, leaf: name.leaf, row };
@@ -162,12 +161,13 @@ export class LedgerReader implements LedgerSource {
     const segments = of("segment").flatMap(({ journal, number }) =>
       journal === null || number === null ? [] : { journal, number },
     );
-    const numbers = (kind: "block" | "key") => of(kind).flatMap(({ number }) => number ?? []);
+    const numbers = (kind: "block" | "key" | "recovery") => of(kind).flatMap(({ number }) => number ?? []);
     const found: Page[] = [
       await this.#registrations(journals),
       await readSegments(this.#tx, this.tenant, segments),
       await this.#blocks(numbers("block")),
-      await this.#keyChanges(numbers("key")),
+      await this.#signed("key", numbers("key")),
+      await this.#signed("recovery", numbers("recovery")),
     ];
     return new Map(found.flatMap((page) => [...page]));
   }
@@ -205,15 +205,14 @@ export class LedgerReader implements LedgerSource {
     );
   }
 
-  async #keyChanges(numbers: readonly number[]): Promise<Map<string, StoredKeyChange>> {
+  async #signed(kind: "key" | "recovery", numbers: readonly number[]): Promise<Page> {
     if (numbers.length === 0) return new Map();
+    const table = kind === "key" ? "key_change" : "recovery";
     const rows = await this.#tx.query<{ number: number; body: Buffer; signature: Buffer }>(
-      "SELECT number, body, signature FROM key_change WHERE tenant_id = $1 AND number = ANY($2::bigint[]) ORDER BY number",
+      `SELECT number, body, signature FROM ${table} WHERE tenant_id = $1 AND number = ANY($2::bigint[]) ORDER BY number`,
       [this.tenant, numbers],
     );
-    return new Map(
-      rows.map(({ number, body, signature }) => [keyOf({ kind: "key", number }), { kind: "key", body, signature }]),
-    );
+    return new Map(rows.map(({ number, body, signature }) => [keyOf({ kind, number }), { kind, body, signature }]));
   }
 }
 

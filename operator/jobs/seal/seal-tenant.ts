@@ -20,10 +20,12 @@ import {
   takenIn,
 } from "@heauth/store";
 import type { AnchorStore } from "../../anchor/store.ts";
-import { proveAnchor } from "./anchor-check.ts";
+import { proveAnchor, readAnchor } from "./anchor-check.ts";
 import { Halt } from "./halt.ts";
 import { type PendingChange, type ProgramKeys, pendingKeyChanges, signChange } from "./key-changes.ts";
+import type { ProofMemory } from "./proof-memory.ts";
 import { QueueCheck } from "./queue-check.ts";
+import { beginEpoch, fittingRecovery, isRecoverable } from "./recover.ts";
 
 /** So many entries go into one transaction, and under one checkpoint. */
 export const BATCH = 4096;
@@ -32,6 +34,8 @@ export interface SealOptions {
   readonly database: Database;
   readonly anchors: AnchorStore;
   readonly keys: ProgramKeys;
+  /** What this run of the sealer has proved; without it each log is proved anew each time. */
+  readonly memory?: ProofMemory;
   /** µs since the Unix epoch. */
   readonly now: () => number;
 }
@@ -42,21 +46,28 @@ export type SealOutcome =
   | { readonly kind: "Unchanged"; readonly size: number }
   | { readonly kind: "Halted"; readonly why: string };
 
-/** `note`: what the anchor is to be. */
-type Result = { readonly outcome: SealOutcome; readonly note?: string | undefined };
+/** `note`: what the anchor is to be. `proved`: what is known of the log once the transaction is committed. */
+type Result = {
+  readonly outcome: SealOutcome;
+  readonly note?: string | undefined;
+  readonly proved?: Parameters<ProofMemory["proved"]>[1];
+};
 
 type Entry = EntryName & { readonly leaf: Uint8Array };
 
 /**
  * Appends what waits to a tenant's log, signs a checkpoint, and moves the anchor. Before that it proves that the log goes on from
- * the anchor; and each entry is checked. What may not go in halts the log, with an alert, until it is put right.
+ * the anchor; and each entry is checked. What may not go in halts the log, with an alert, until it is put right. A log that does not
+ * go on from its anchor is recovered where somebody who may has said so.
+ * @throws OperatorError AnchorUnavailable, and what the database throws: then nothing was appended
  */
 export async function sealTenant(options: SealOptions, tenant: NamedTenant): Promise<SealOutcome> {
-  const { database, anchors } = options;
+  const { database, anchors, memory } = options;
   const anchor = await anchors.read(tenant);
-  const { outcome, note } = await database
+  const { outcome, note, proved } = await database
     .tenantTransaction(tenant.id, (tx) => seal(tx, options, tenant.id, anchor))
     .catch((error: unknown) => inTheWay(options, tenant.id, error));
+  if (proved !== undefined) memory?.proved(tenant.id, proved);
   if (note !== undefined && note !== anchor) await anchors.write(tenant, note);
   return outcome;
 }
@@ -74,35 +85,73 @@ async function inTheWay({ database, now }: SealOptions, tenantId: string, error:
 
 async function seal(tx: Tx, options: SealOptions, tenantId: string, anchor: string | undefined): Promise<Result> {
   const head = await headOf(tx, tenantId);
-  let halt: Halt | undefined;
   try {
-    await proveAnchor(tx, tenantId, head, anchor, options.keys.pinned);
-    // The first anchor is of the empty log: from then on a log without an anchor is one that lost it.
-    if (anchor === undefined) {
-      return { outcome: { kind: "Sealed", size: 0, more: true }, note: noteOf(options, tenantId, head) };
-    }
-    const batch = await gather(tx, options, tenantId);
-    halt = batch.halt;
-    if (batch.entries.length > 0) {
-      const note = await append(tx, options, tenantId, head, batch);
-      if (halt === undefined) {
-        if (head.halted !== null) await setHalted(tx, tenantId, null);
-        return { outcome: { kind: "Sealed", size: head.size + batch.entries.length, more: batch.more }, note };
-      }
-      await noteHalt(tx, tenantId, head, halt, options.now());
-      return { outcome: { kind: "Halted", why: halt.message }, note };
-    }
+    return await extend(tx, options, tenantId, head, anchor);
   } catch (error) {
     if (!(error instanceof Halt)) throw error;
-    halt = error;
+    const result = await recover(tx, options, tenantId, head, anchor, error);
+    if (!(result instanceof Halt)) return result;
+    await noteHalt(tx, tenantId, head, result, options.now());
+    return { outcome: { kind: "Halted", why: result.message } };
   }
-  if (halt !== undefined) {
-    await noteHalt(tx, tenantId, head, halt, options.now());
-    return { outcome: { kind: "Halted", why: halt.message } };
+}
+
+/** @throws Halt before anything is appended */
+async function extend(
+  tx: Tx,
+  options: SealOptions,
+  tenantId: string,
+  head: LogHead,
+  note: string | undefined,
+): Promise<Result> {
+  const { keys, memory } = options;
+  const anchor = await proveAnchor(tx, tenantId, head, note, { pinned: keys.pinned, memory });
+  // The first anchor is of the empty log: from then on a log without an anchor is one that lost it.
+  if (anchor === undefined) {
+    return { outcome: { kind: "Sealed", size: 0, more: true }, note: noteOf(options, tenantId, head) };
+  }
+  const batch = await gather(tx, options, tenantId);
+  if (batch.entries.length === 0) {
+    if (batch.halt !== undefined) throw batch.halt;
+    if (head.halted !== null) await setHalted(tx, tenantId, null);
+    // An anchor that could not be written last time is caught up with.
+    const newest = await readCheckpoint(tx, tenantId, head);
+    return { outcome: { kind: "Unchanged", size: head.size }, note: newest, proved: { anchor, head, next: head } };
+  }
+  const next = await append(tx, tenantId, head, batch);
+  const done = { note: await sign(tx, options, tenantId, next), proved: { anchor, head, next } };
+  if (batch.halt !== undefined) {
+    await noteHalt(tx, tenantId, head, batch.halt, options.now());
+    return { outcome: { kind: "Halted", why: batch.halt.message }, ...done };
   }
   if (head.halted !== null) await setHalted(tx, tenantId, null);
-  // An anchor that could not be written last time is caught up with.
-  return { outcome: { kind: "Unchanged", size: head.size }, note: await readCheckpoint(tx, tenantId, head) };
+  return { outcome: { kind: "Sealed", size: next.size, more: batch.more }, ...done };
+}
+
+/** @returns why the log stays halted, if it is not to be recovered */
+async function recover(
+  tx: Tx,
+  options: SealOptions,
+  tenantId: string,
+  head: LogHead,
+  note: string | undefined,
+  halt: Halt,
+): Promise<Result | Halt> {
+  if (!isRecoverable(halt)) return halt;
+  try {
+    const { keys, now } = options;
+    const readable = note !== undefined && halt.finding !== "AnchorInvalid";
+    const anchor = readable ? readAnchor(note, tenantId, keys.pinned) : undefined;
+    const fitting = await fittingRecovery(tx, tenantId, head, anchor, keys);
+    if (fitting === undefined) return halt;
+    const next = await beginEpoch(tx, tenantId, head, fitting, now());
+    const signed = await sign(tx, options, tenantId, next);
+    const proved = { anchor: anchor ?? next, head: next, next };
+    return { outcome: { kind: "Sealed", size: next.size, more: true }, note: signed, proved };
+  } catch (error) {
+    if (error instanceof Halt) return error;
+    throw error;
+  }
 }
 
 async function headOf(tx: Tx, tenantId: string): Promise<LogHead> {
@@ -156,20 +205,19 @@ function named(item: QueuedItem, entry: LogEntry): Entry {
   return { kind: item.kind, journal, number, leaf: entryLeaf(entry) };
 }
 
-async function append(
-  tx: Tx,
-  options: SealOptions,
-  tenantId: string,
-  head: LogHead,
-  { entries, queueIds }: Batch,
-): Promise<string> {
+async function append(tx: Tx, tenantId: string, head: LogHead, { entries, queueIds }: Batch): Promise<LogHead> {
   const tree = Frontier.of(head.size, head.frontier);
   for (const { leaf } of entries) tree.append(leaf);
   const next = { ...head, size: tree.size, root: Buffer.from(tree.root()), frontier: tree.toBytes() };
   await appendEntries(tx, tenantId, head, next, entries);
   await removeQueued(tx, tenantId, queueIds);
-  const note = noteOf(options, tenantId, next);
-  await insertCheckpoint(tx, tenantId, { epoch: next.epoch, size: next.size, note });
+  return next;
+}
+
+/** Entries and their checkpoint are committed at once. */
+async function sign(tx: Tx, options: SealOptions, tenantId: string, head: LogHead): Promise<string> {
+  const note = noteOf(options, tenantId, head);
+  await insertCheckpoint(tx, tenantId, { epoch: head.epoch, size: head.size, note });
   return note;
 }
 

@@ -41,6 +41,11 @@ export class Sealer {
     return new Map([...this.#halted].map(([id, { why }]) => [id, why]));
   }
 
+  /** Holds a tenant's log against its anchor in the next round, though nothing waits to be sealed. */
+  lookAgain(tenant: NamedTenant): void {
+    this.#due.set(tenant.id, tenant);
+  }
+
   /** One round. @returns whether there is more to do at once */
   async round(stopping: AbortSignal): Promise<boolean> {
     const { database, log } = this.#options;
