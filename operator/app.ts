@@ -1,9 +1,7 @@
 import { asError, type Counter, type Logger, type Metrics, type Part } from "@heauth/program";
-import { type Database, type LedgerWriter, listTenants, policiesOf } from "@heauth/store";
+import { type Database, type LedgerWriter, resourceNames } from "@heauth/store";
 import type { AnchorStore } from "./anchor/store.ts";
-import { reconcileAuthPolicy } from "./controllers/auth-policy/reconcile-auth-policy.ts";
-import type { Reconciled } from "./controllers/outcome.ts";
-import { reconcileTenant } from "./controllers/tenant/reconcile-tenant.ts";
+import { createControllers } from "./controllers/controllers.ts";
 import { closeBlocks } from "./jobs/close-blocks/close-blocks.ts";
 import { AlertDeliverer, type SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
 import { expireSessions } from "./jobs/expire-sessions/expire-sessions.ts";
@@ -99,18 +97,24 @@ export function createOperator(options: OperatorOptions): Operator {
     counters.set(`${kind} ${outcome}`, counter);
     counter.add();
   };
-  const reconcile = ({ kind, namespace, name }: ResourceKey): Promise<Reconciled> =>
-    kind === "Tenant"
-      ? reconcileTenant({ database, source, status, halted: (id) => sealer.halted().get(id) }, name)
-      : reconcileAuthPolicy({ database, recorder, source, status, issuer: options.issuer }, namespace, name);
+  const controllers = createControllers({
+    database,
+    recorder,
+    source,
+    status,
+    anchors: options.anchors,
+    issuer: options.issuer,
+    log,
+    halted: (id) => sealer.halted().get(id),
+    failingReceivers: () => [],
+  });
   const queue = new WorkQueue({
     async reconcile(text) {
       const key = parseKey(text);
       const done = first.running(text);
-      const { outcome, requeue } = await reconcile(key);
+      const { outcome, requeue, affects = [] } = await controllers.reconcile(key);
       count(key.kind, outcome);
-      // A policy is compiled against its tenant.
-      if (key.kind === "Tenant") for (const policy of source.list("AuthPolicy")) queue.add(keyText(policy));
+      for (const other of affects) queue.add(keyText(other));
       done();
       return requeue;
     },
@@ -123,15 +127,6 @@ export function createOperator(options: OperatorOptions): Operator {
     },
   });
 
-  /** Policies whose resource went away while no operator ran. */
-  async function storedPolicies(): Promise<ResourceKey[]> {
-    return await database.read(async (tx) => {
-      const policies = [];
-      for (const { id } of await listTenants(tx)) policies.push(...(await policiesOf(tx, id)));
-      return policies.map(({ namespace, name }) => ({ kind: "AuthPolicy" as const, namespace, name }));
-    });
-  }
-
   let unwatch: (() => void) | undefined;
   return {
     name: "operator",
@@ -141,9 +136,18 @@ export function createOperator(options: OperatorOptions): Operator {
       await source.start();
       // What there is already goes by the first pass, in its order.
       unwatch = source.onChange((key) => queue.add(keyText(key)));
-      const policies = [...source.list("AuthPolicy"), ...(await storedPolicies())];
+      // Also those whose resource went away while no operator ran.
+      const stored = await database.read(resourceNames);
+      const tenants = stored.tenants.map((name): ResourceKey => ({ kind: "Tenant", namespace: "", name }));
+      const policies = stored.policies.map((policy): ResourceKey => ({ kind: "AuthPolicy", ...policy }));
       queue.start();
-      first.begin([source.list("Tenant"), policies], (key) => queue.add(key));
+      first.begin(
+        [
+          [...source.list("Tenant"), ...tenants],
+          [...source.list("AuthPolicy"), ...policies],
+        ],
+        (key) => queue.add(key),
+      );
       for (const each of jobs) await each.start();
     },
     async stop() {

@@ -54,7 +54,6 @@ export {
   endTenant,
   putTenant,
   type ReclaimPolicy,
-  resourceTenantNames,
   type StoredTenant,
   someOpenSessions,
   type TenantOfResource,

@@ -122,11 +122,11 @@ export async function selectorsIn(tx: Tx, namespace: string): Promise<StoredSele
   );
 }
 
-/** The names of all that are in force, of one tenant or of every one. */
-export async function policyNames(tx: Tx, tenantId?: string): Promise<PolicyName[]> {
+/** The names of the tenant's policies in force. */
+export async function policyNames(tx: Tx, tenantId: string): Promise<PolicyName[]> {
   return tx.query<PolicyName>(
-    `SELECT namespace, name FROM heauth.policy WHERE $1::uuid IS NULL OR tenant_id = $1 ORDER BY namespace, name`,
-    [tenantId ?? null],
+    "SELECT namespace, name FROM heauth.policy WHERE tenant_id = $1 ORDER BY namespace, name",
+    [tenantId],
   );
 }
 

@@ -46,3 +46,37 @@ export async function policyAcks(tx: Tx, tenantId: string, { namespace, name }: 
   );
   return rows.map(({ podUid, ...ack }) => ({ ...ack, ...(podUid !== null && { podUid }) }));
 }
+
+/**
+ * Forgets what pods said that are no more; newer words than `olderThanMs` stay, for who counts the pods may lag behind.
+ *
+ * @param pods those that there are, `<namespace>/<name>`
+ */
+export async function dropPolicyAcks(
+  tx: Tx,
+  tenantId: string,
+  { namespace, name }: PolicyName,
+  pods: readonly string[],
+  olderThanMs: number,
+): Promise<void> {
+  await tx.query(
+    `DELETE FROM heauth.policy_ack WHERE tenant_id = $1 AND namespace = $2 AND name = $3 AND pod <> ALL ($4::text[])
+        AND updated_at < now() - $5 * interval '1 ms'`,
+    [tenantId, namespace, name, pods, olderThanMs],
+  );
+}
+
+/** A word of a pod's, and when it came (µs, by the database's clock). */
+export type AckNews = PolicyName & { pod: string; at: number };
+
+/** What pods have said since then (µs; undefined: nothing is asked for), and the database's time now. */
+export async function acksSince(tx: Tx, since: number | undefined): Promise<{ now: number; news: AckNews[] }> {
+  const [clock] = await tx.query<{ now: number }>("SELECT now() AS now");
+  if (clock === undefined) throw new Error("the database does not tell the time");
+  if (since === undefined) return { now: clock.now, news: [] };
+  const news = await tx.query<AckNews>(
+    "SELECT namespace, name, pod, updated_at AS at FROM heauth.policy_ack WHERE updated_at > heauth.at($1)",
+    [since],
+  );
+  return { now: clock.now, news };
+}

@@ -8,17 +8,8 @@ import { LedgerWriter } from "./ledger/index.ts";
 import { deletePolicy, policiesIn, policiesNamed, policiesOf, policyNames, putPolicy } from "./policies.ts";
 import { notePolicyAck, policyAcks } from "./policy-acks.ts";
 import { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
-import {
-  changeTenantSettings,
-  createTenant,
-  listTenants,
-  markTenantDeleted,
-  registerTenant,
-  setTenantPasswordHash,
-  tenantAccount,
-  tenantById,
-  tenantByName,
-} from "./tenants.ts";
+import { createTenant } from "./tenant-resources.ts";
+import { registerTenant, setTenantPasswordHash, tenantAccount } from "./tenants.ts";
 import { type TestDatabase, testDatabase, testKeys } from "./testing/index.ts";
 
 let store: TestDatabase;
@@ -63,34 +54,6 @@ describe("tenants", () => {
     };
     await expect(again({ email: "x@acme.test" })).rejects.toMatchObject({ code: "AlreadyExists", field: "name" });
     await expect(again({ name: "x" })).rejects.toMatchObject({ code: "AlreadyExists", field: "email" });
-  });
-
-  test("of a resource are the operator's; settings that change are told of, the same ones are not", async () => {
-    const id = await resourceTenant("acme");
-    const tenant = { id, name: "acme", managedBy: "Resource", settings };
-    expect(await operator.transaction((tx) => tenantByName(tx, "acme"))).toEqual(tenant);
-    expect(await hub.transaction((tx) => tx.query("SELECT name FROM tenant WHERE id = $1", [id]))).toEqual([
-      { name: "acme" },
-    ]);
-    const change = (next: typeof settings) => operator.transaction((tx) => changeTenantSettings(tx, id, next));
-    expect(await change({ ...settings })).toBe(false);
-    expect(await change({ ...settings, audiences: ["shop", "web"] })).toBe(true);
-    expect(await kindsOf(id)).toEqual(["tenant.changed", "tenant.changed"]);
-    expect(await operator.transaction((tx) => tenantById(tx, id))).toMatchObject({
-      settings: { audiences: ["shop", "web"] },
-    });
-    await expect(operator.transaction((tx) => changeTenantSettings(tx, uuidv7(), settings))).rejects.toMatchObject({
-      code: "NotFound",
-    });
-  });
-
-  test("that are deleted are found no more, and their name stays taken", async () => {
-    const id = await resourceTenant("gone");
-    await operator.transaction((tx) => markTenantDeleted(tx, id));
-    expect(await operator.transaction((tx) => tenantByName(tx, "gone"))).toBeUndefined();
-    expect((await operator.transaction((tx) => listTenants(tx))).map(({ name }) => name)).not.toContain("gone");
-    await expect(resourceTenant("gone")).rejects.toMatchObject({ code: "AlreadyExists", field: "name" });
-    await expect(operator.transaction((tx) => markTenantDeleted(tx, id))).rejects.toMatchObject({ code: "NotFound" });
   });
 
   test("have tag keys, newest first", async () => {
@@ -175,7 +138,7 @@ describe("policies", () => {
     expect(await put({ createdAtMs: 1 })).toBe(true);
     expect(await hub.read((tx) => policiesIn(tx, "shop"))).toEqual([{ ...policy, createdAtMs: 1 }]);
     expect((await kindsOf(id)).filter((kind) => kind === "policy.changed")).toHaveLength(4);
-    expect(await operator.read(policyNames)).toEqual([{ namespace: "shop", name: "drifted" }]);
+    expect(await operator.read((tx) => policyNames(tx, id))).toEqual([{ namespace: "shop", name: "drifted" }]);
     await operator.transaction((tx) => deletePolicy(tx, recorder, policy));
   });
 

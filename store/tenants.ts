@@ -30,55 +30,6 @@ export async function registerTenant(tx: Tx, tenant: Omit<TenantAccount, "manage
   await beginOutbox(tx, tenant.id);
 }
 
-/**
- * Makes the tenant of a resource.
- *
- * @throws StoreError `AlreadyExists` with field `name`
- */
-export async function createTenant(tx: Tx, tenant: Omit<Tenant, "managedBy">): Promise<void> {
-  await insertion(
-    tx.query("INSERT INTO heauth.tenant (id, name, managed_by, settings) VALUES ($1, $2, 'Resource', $3)", [
-      tenant.id,
-      tenant.name,
-      tenant.settings,
-    ]),
-  );
-  await beginOutbox(tx, tenant.id);
-}
-
-/**
- * Puts other settings in force; the same ones change nothing.
- *
- * @returns whether anything changed
- * @throws StoreError `NotFound`
- */
-export async function changeTenantSettings(tx: Tx, tenantId: string, settings: TenantSettings): Promise<boolean> {
-  const [tenant] = await tx.query<{ same: boolean }>(
-    `SELECT settings = $2::jsonb AS same FROM heauth.tenant WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE`,
-    [tenantId, settings],
-  );
-  if (!tenant) throw new StoreError("NotFound", "no such tenant");
-  if (tenant.same) return false;
-  await tx.query("UPDATE heauth.tenant SET settings = $2, updated_at = now() WHERE id = $1", [tenantId, settings]);
-  await emit(tx, tenantId, { kind: "tenant.changed" });
-  return true;
-}
-
-/**
- * Marks the tenant as deleted: it is found no more, its name stays taken and its ledger stays. Close its sessions and delete its
- * policies before.
- *
- * @throws StoreError `NotFound`
- */
-export async function markTenantDeleted(tx: Tx, tenantId: string): Promise<void> {
-  const rows = await tx.query(
-    "UPDATE heauth.tenant SET deleted_at = now(), updated_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id",
-    [tenantId],
-  );
-  if (rows.length === 0) throw new StoreError("NotFound", "no such tenant");
-  await emit(tx, tenantId, { kind: "tenant.changed" });
-}
-
 /** All that are not deleted, by name. */
 export async function listTenants(tx: Tx): Promise<Tenant[]> {
   const rows = await tx.query<Row>(`SELECT ${COLUMNS} FROM heauth.tenant WHERE deleted_at IS NULL ORDER BY name`);
@@ -112,7 +63,8 @@ export async function setTenantPasswordHash(tx: Tx, tenantId: string, passwordHa
   ]);
 }
 
-async function beginOutbox(tx: Tx, tenantId: string): Promise<void> {
+/** Every tenant has an outbox from its beginning. */
+export async function beginOutbox(tx: Tx, tenantId: string): Promise<void> {
   await tx.query("INSERT INTO heauth.outbox_head (tenant_id, seq) VALUES ($1, 0)", [tenantId]);
   await emit(tx, tenantId, { kind: "tenant.changed" });
 }

@@ -11,6 +11,8 @@ export interface CompileInput {
   /** `iss` of identity's tokens. */
   readonly issuer: string;
   readonly policy: AuthPolicy;
+  /** The policy's namespace's labels; absent where they are not known: then no selector selects it. */
+  readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
 }
 
 export type Compiled =
@@ -26,7 +28,7 @@ export type Compiled =
 
 /** Compiles a validated AuthPolicy against its validated Tenant, or says which fields stand in the way. */
 export function compile(input: CompileInput): Compiled {
-  const problems = policyProblems(input.tenant.resource, input.policy);
+  const problems = policyProblems(input.tenant.resource, input.policy, input.namespaceLabels);
   if (problems.length > 0) return { ok: false, problems };
   const policy = compiledPolicy(input);
   const bytes = canonicalBytes(policy);

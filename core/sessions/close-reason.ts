@@ -3,6 +3,7 @@ export const closeReasons = [
   "Logout",
   "Revoked",
   "UserDeleted",
+  "TenantDeleted",
   "Evicted",
   "RefreshReuse",
   "SessionIdle",

@@ -21,6 +21,14 @@ test("what was written is read back; none is undefined", async () => {
   expect(await readFile(join(folder, "anchors", "other.checkpoint"), "utf8")).toBe("three\n");
 });
 
+test("one that is of no use any more is forgotten, and is no error where it is not", async () => {
+  const anchors = new AnchorFiles(folder);
+  await anchors.write({ name: "gone" }, "note");
+  await anchors.forget({ name: "gone" });
+  await anchors.forget({ name: "gone" });
+  expect(await anchors.read({ name: "gone" })).toBeUndefined();
+});
+
 test("a write that was torn leaves the last anchor, and the next write succeeds", async () => {
   const anchors = new AnchorFiles(folder);
   await anchors.write({ name: "acme" }, "one\n");

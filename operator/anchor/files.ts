@@ -49,6 +49,10 @@ export class AnchorFiles implements AnchorStore {
       await folder.close();
     }
   }
+
+  async forget({ name }: Pick<AnchoredTenant, "name">): Promise<void> {
+    await rm(this.pathOf(name), { force: true });
+  }
 }
 
 async function writeFlushed(path: string, text: string): Promise<void> {

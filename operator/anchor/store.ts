@@ -14,6 +14,8 @@ export interface AnchorStore {
   read(tenant: AnchoredTenant): Promise<string | undefined>;
   /** Noted when it resolves: what `read` answers from then on. Where it is kept may have it later, and by then a newer one. */
   write(tenant: AnchoredTenant, note: string): Promise<void>;
+  /** The tenant's data has been deleted: its anchor is of no use any more. No error where there is none. */
+  forget?(tenant: AnchoredTenant): Promise<void>;
   /** Told of a tenant whose anchor turns out to be another one than `read` has answered. @returns ends it */
   onDiffering?(listener: (tenant: AnchoredTenant) => void): () => void;
 }

@@ -49,6 +49,11 @@ export class FolderSource implements ResourceSource {
     return this.#snapshot.problems;
   }
 
+  /** Whether there are files, or documents in them, that do not even say what they are. */
+  get incomplete(): boolean {
+    return this.#snapshot.incomplete;
+  }
+
   /** @throws OperatorError `FolderUnreadable` */
   async start(): Promise<void> {
     const { folder, onError } = this.#options;

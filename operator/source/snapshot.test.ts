@@ -85,6 +85,8 @@ test.each<[string, string | FileContent]>([
   ["no longer says what it is", tenant().replace("kind: Tenant", "kind: Tennant")],
   ["has lost its name", tenant().replace("name: acme", "")],
   ["is a list", "- 1\n- 2\n"],
+  ["is empty", ""],
+  ["is blank", " \n\n"],
   ["is too large", `#${"x".repeat(1_048_576)}\n${tenant("20m")}`],
   [
     "is a bomb of aliases",
@@ -98,6 +100,9 @@ test.each<[string, string | FileContent]>([
   expect(snapshot.entries.get("Tenant//acme")?.problems).not.toEqual([]);
   expect(snapshot.entries.get("AuthPolicy/shop/web")?.problems).toEqual([]);
   expect(said(snapshot).every((line) => line.startsWith("a.yaml"))).toBe(true);
+  // What is missing after a start may be in there.
+  expect(take({ "a.yaml": content, "b.yaml": policy() }).incomplete).toBe(true);
+  expect(good.incomplete).toBe(false);
 });
 
 test("a document that is gone from a good file is gone", () => {

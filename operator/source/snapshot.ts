@@ -16,6 +16,8 @@ export interface Snapshot {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Everything that is wrong, by file. */
   readonly problems: readonly SourceProblem[];
+  /** Whether there are files, or documents in them, that do not even say what they are. */
+  readonly incomplete: boolean;
 }
 
 export interface Entry extends Observed<Tenant | AuthPolicy | Secret | Namespace> {
@@ -25,12 +27,12 @@ export interface Entry extends Observed<Tenant | AuthPolicy | Secret | Namespace
 /** A file's text, or why it can't be read. */
 export type FileContent = { readonly text: string } | { readonly unreadable: string };
 
-export const emptySnapshot: Snapshot = { entries: new Map(), problems: [] };
+export const emptySnapshot: Snapshot = { entries: new Map(), problems: [], incomplete: false };
 
 /**
  * Reads a folder's files.
  * - A document that is not valid keeps its last good version in force.
- * - A file that can't be read, or has a document that does not say what it is, takes nothing away.
+ * - A file that can't be read, is empty, or has a document that does not say what it is, takes nothing away.
  * - The same resource twice is in force as it was before the second one came.
  */
 export function takeSnapshot(files: ReadonlyMap<string, FileContent>, previous: Snapshot): Snapshot {
@@ -49,7 +51,7 @@ export function takeSnapshot(files: ReadonlyMap<string, FileContent>, previous: 
     if (!entries.has(key) && problems.length > 0) entries.set(key, { ...entry, problems });
   }
   const problems = new Set([...broken.values(), ...[...entries.values()].map((entry) => entry.problems)].flat());
-  return { entries, problems: [...problems] };
+  return { entries, problems: [...problems], incomplete: broken.size > 0 };
 }
 
 interface ReadFile {
@@ -60,6 +62,11 @@ interface ReadFile {
 function readFile(file: string, content: FileContent): ReadFile {
   if ("unreadable" in content) {
     return { named: [], problems: [{ ...fieldProblem("Invalid", [], undefined, content.unreadable), file }] };
+  }
+  // An editor that was interrupted, or a full disk, leaves it so.
+  if (content.text.trim() === "") {
+    const expected = "a document; to remove what the file held, remove the file";
+    return { named: [], problems: [{ ...fieldProblem("Invalid", [], undefined, expected), file }] };
   }
   const parsed = parseYamlDocuments(file, content.text);
   if (!parsed.ok) return { named: [], problems: [...parsed.problems] };

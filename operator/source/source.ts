@@ -78,6 +78,8 @@ export interface ResourceSource {
   /** Undefined: there is no such resource. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Observed<Kinds[K]> | undefined;
   list(kind: Kind): readonly ResourceKey[];
+  /** Something there could not be read at all: what is missing may only be broken. */
+  readonly incomplete?: boolean;
   /** A Secret's value, for the tenant whose label it carries. Never to be logged, nor kept: ask each time. */
   secret(tenant: string, ref: SecretKeyRef): SecretReading;
   /** Undefined: nothing is known of the namespace. */

@@ -84,6 +84,11 @@ const callers: Record<CloseReason, () => Promise<string>> = {
     expect(await identity.tenantTransaction(tenant, (tx) => deleteUser(tx, recorder, tenant, leaver))).toEqual([id]);
     return id;
   },
+  TenantDeleted: async () => {
+    const id = await opened();
+    await revoke(id, "TenantDeleted");
+    return id;
+  },
   Evicted: async () => {
     const busy = await makeUser(identity, tenant, "busy");
     const id = await opened(busy);

@@ -1,105 +1,209 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Tenant as TenantResource, tenantSettings } from "@heauth/core/resources";
 import { newTagKey } from "@heauth/core/tokens";
-import { uuidv7 } from "@heauth/program";
+import { type Logger, uuidv7 } from "@heauth/program";
 import {
   addTagKey,
-  changeTenantSettings,
   createTenant,
-  type Database,
+  putTenant,
+  type StoredTenant,
   StoreError,
-  type Tenant,
+  type TenantOfResource,
   type Tx,
-  tagKeys,
-  tenantByName,
+  tenantHolding,
 } from "@heauth/store";
 import { describeSourceProblem } from "../../source/describe.ts";
-import type { ResourceSource } from "../../source/source.ts";
+import type { Observed, ResourceKey, ResourceSource } from "../../source/source.ts";
 import { type Condition, condition, type StatusSink } from "../../status/condition.ts";
 import { INVALID, OK, type Reconciled } from "../outcome.ts";
+import type { PolicyIndex } from "../policy-index.ts";
+import { type Claim, claimOn } from "./claim.ts";
+import { alertsDelivering, type FailingReceiver, readiness, sealing } from "./conditions.ts";
+import { type EndTenantParts, endStored, restoreAnchor, retainAnchor } from "./end-tenant.ts";
+import { Removals } from "./removals.ts";
 
-export interface TenantControllerOptions {
-  readonly database: Database;
-  readonly source: Pick<ResourceSource, "get">;
+export interface TenantControllerOptions extends EndTenantParts {
+  readonly source: ResourceSource;
   readonly status: StatusSink;
+  readonly policies: PolicyIndex;
+  readonly log: Logger;
   /** Why the tenant's log is not sealed any further; undefined while it is. */
   readonly halted: (tenantId: string) => string | undefined;
+  /** Its receivers that have taken nothing for a while. */
+  readonly failingReceivers: (tenantId: string) => readonly FailingReceiver[];
 }
 
-/** Makes a tenant what its resource says. Its id is made once; whoever writes the same name again gets the same tenant. */
-export async function reconcileTenant(options: TenantControllerOptions, name: string): Promise<Reconciled> {
-  const { database, source, status } = options;
-  const key = { kind: "Tenant", namespace: "", name } as const;
-  const observed = source.get("Tenant", "", name);
-  // Retained: the tenant and its ledger stay. Its policies go, each by its own reconciling.
-  if (observed === undefined) {
-    await status.forget(key);
+/** Keeps a Tenant in being while there is data of it. */
+export const FINALIZER = "heauth.io/tenant-data";
+
+/** Makes a tenant what its resource says, and ends it when that goes: finalizer first, then the database, the status last. */
+export class TenantReconciler {
+  readonly #options: TenantControllerOptions;
+  readonly #removals: Removals;
+  /** By name: what policies were last compiled against. */
+  readonly #seenByPolicies = new Map<string, string>();
+
+  constructor(options: TenantControllerOptions) {
+    this.#options = options;
+    this.#removals = new Removals(options);
+  }
+
+  async reconcile(name: string): Promise<Reconciled> {
+    const { reconciled, inForce } = await this.#reconcile(name);
+    const before = this.#seenByPolicies.get(name);
+    if (inForce === undefined) this.#seenByPolicies.delete(name);
+    else this.#seenByPolicies.set(name, inForce);
+    return before === inForce ? reconciled : { ...reconciled, affects: this.#options.policies.of(name) };
+  }
+
+  /** `inForce`: all that its policies depend on; undefined where it can't be used. */
+  async #reconcile(name: string): Promise<{ readonly reconciled: Reconciled; readonly inForce?: string }> {
+    const { database, source, status } = this.#options;
+    const key: ResourceKey = { kind: "Tenant", namespace: "", name };
+    const observed = source.get("Tenant", "", name);
+    const stored = await database.read((tx) => tenantHolding(tx, name));
+    if (observed === undefined) {
+      await status.forget(key);
+      return { reconciled: await this.#removals.settle(name, stored) };
+    }
+    this.#removals.seen(name);
+    const claim = claimOn(stored, observed.meta);
+    if (observed.meta.deleting) return { reconciled: await this.#delete(key, observed, claim) };
+    await this.#endEarlier(claim);
+    if (claim.kind === "Refused") return { reconciled: await this.#refuse(key, observed, claim) };
+    const { inForce, problems } = observed;
+    const wanted = inForce === undefined || inForce.spec.paused ? undefined : inForce;
+    const known = claim.kind === "Own" ? claim.stored.id : undefined;
+    const id = wanted === undefined ? known : await this.#put(key, observed, wanted, claim);
+    if (id === "NameTaken") {
+      const message = "the name has just been taken by a tenant of the API";
+      return { reconciled: await this.#refuse(key, observed, { kind: "Refused", reason: "NameTaken", message }) };
+    }
+    await status.report(key, {
+      conditions: this.#conditions(observed, id),
+      ...generationOf(observed),
+      ...(id !== undefined && { tenantId: id }),
+    });
+    const reconciled = problems.length === 0 ? OK : INVALID;
+    return id === undefined ? { reconciled } : { reconciled, inForce: JSON.stringify([id, inForce?.spec]) };
+  }
+
+  #conditions({ inForce, problems }: Observed<TenantResource>, id: string | undefined): Condition[] {
+    const { source, halted, failingReceivers } = this.#options;
+    const conditions =
+      problems.length === 0
+        ? [readiness(id)]
+        : [condition("Ready", "False", "Invalid", problems.map(describeSourceProblem).join("; "))];
+    if (inForce?.spec.paused === true) {
+      conditions.push(condition("Paused", "True", "Paused", "what was compiled last stays in force"));
+    }
+    if (id === undefined) return conditions;
+    conditions.push(sealing(halted(id)));
+    if (inForce !== undefined) conditions.push(alertsDelivering(inForce, source, failingReceivers(id)));
+    return conditions;
+  }
+
+  async #refuse(
+    key: ResourceKey,
+    observed: Observed<TenantResource>,
+    { reason, message }: Extract<Claim, { kind: "Refused" }>,
+  ): Promise<Reconciled> {
+    const conditions = [condition("Ready", "False", reason, message)];
+    await this.#options.status.report(key, { conditions, ...generationOf(observed) });
+    return INVALID;
+  }
+
+  /** An earlier resource of the name went while nobody looked. */
+  async #endEarlier(claim: Claim): Promise<void> {
+    const { log } = this.#options;
+    if (claim.kind === "Replace") {
+      const { id, name } = claim.stored;
+      log.warn({ tenant: id, name }, "the Tenant with the reclaim policy Delete is gone: its data is deleted");
+      await endStored(this.#options, claim.stored, "Delete");
+    } else if (claim.kind === "Refused" && claim.earlier !== undefined && !claim.earlier.deleted) {
+      const { id, name } = claim.earlier;
+      log.warn({ tenant: id, name }, "another Tenant has taken the name: the data of the earlier one is retained");
+      await retainAnchor(this.#options, claim.earlier);
+      await endStored(this.#options, claim.earlier, "Retain");
+    }
+  }
+
+  async #delete(key: ResourceKey, observed: Observed<TenantResource>, claim: Claim): Promise<Reconciled> {
+    const { source, status, log } = this.#options;
+    const held = observed.meta.finalizers.includes(FINALIZER);
+    const own = claim.kind === "Own" || (claim.kind === "Replace" && claim.stored.resourceUid === observed.meta.uid);
+    // Not for us: what is under this name is not of this resource.
+    if (own && (held || !claim.stored.deleted)) {
+      const conditions = [condition("Ready", "False", "Deleting", "the tenant is being deleted")];
+      await status.report(key, { conditions, ...generationOf(observed), tenantId: claim.stored.id });
+      const reclaim = reclaimOf(observed, claim.stored);
+      log.info({ tenant: claim.stored.id, name: key.name, reclaim }, "the Tenant is being deleted");
+      await endStored(this.#options, claim.stored, reclaim);
+      if (reclaim === "Retain") await retainAnchor(this.#options, claim.stored);
+    }
+    if (held) await source.setFinalizer?.(key, false);
     return OK;
   }
-  const { inForce, problems } = observed;
-  const conditions: Condition[] = [];
-  if (problems.length > 0) {
-    conditions.push(condition("Ready", "False", "Invalid", problems.map(describeSourceProblem).join("; ")));
-  }
-  const stored = await database.transaction((tx) => tenantByName(tx, name));
-  // Not for us: that tenant is managed by the API.
-  if (stored?.managedBy === "API") {
-    const message = "the tenant is managed by the API; a resource can't take it over";
-    await status.report(key, { conditions: [condition("Ready", "False", "ManagedByAPI", message)] });
-    return INVALID;
-  }
-  if (inForce?.spec.paused === true) {
-    conditions.push(condition("Paused", "True", "Paused", "what was compiled last stays in force"));
-  }
-  const wanted = inForce === undefined || inForce.spec.paused ? undefined : inForce;
-  const id = wanted === undefined ? stored?.id : await apply(database, wanted, stored);
-  if (id === undefined && wanted !== undefined) {
-    const message = "the name belongs to a tenant that was deleted";
-    await status.report(key, { conditions: [condition("Ready", "False", "NameTaken", message)] });
-    return INVALID;
-  }
-  if (problems.length === 0) conditions.push(readiness(id));
-  if (id !== undefined) conditions.push(sealing(options.halted(id)));
-  await status.report(key, { conditions, ...(id !== undefined && { tenantId: id }) });
-  return problems.length === 0 ? OK : INVALID;
-}
 
-/** @returns the tenant's id; undefined when the name is taken */
-async function apply(
-  database: Database,
-  resource: TenantResource,
-  stored: Tenant | undefined,
-): Promise<string | undefined> {
-  const settings = tenantSettings(resource);
-  if (stored !== undefined) {
+  /** @returns the tenant's id */
+  async #put(
+    key: ResourceKey,
+    { meta }: Observed<TenantResource>,
+    resource: TenantResource,
+    claim: Exclude<Claim, { kind: "Refused" }>,
+  ): Promise<string | "NameTaken"> {
+    const { source, database } = this.#options;
+    if (source.setFinalizer !== undefined && !meta.finalizers.includes(FINALIZER)) await source.setFinalizer(key, true);
+    const wanted: TenantOfResource = {
+      settings: tenantSettings(resource),
+      resourceUid: meta.uid ?? null,
+      reclaimPolicy: resource.spec.reclaimPolicy,
+    };
+    if (claim.kind === "New" || claim.kind === "Replace") return await this.#create(key.name, wanted);
+    const { stored } = claim;
+    if (isAsWanted(stored, wanted)) return stored.id;
+    if (claim.kind === "Adopt") await restoreAnchor(this.#options, stored);
     await database.tenantTransaction(stored.id, async (tx) => {
-      await ensureTagKey(tx, stored.id);
-      await changeTenantSettings(tx, stored.id, settings);
+      if (!stored.hasTagKey) await addTagKey(tx, stored.id, newTagKey());
+      await putTenant(tx, stored.id, wanted);
     });
     return stored.id;
   }
-  const id = uuidv7();
-  try {
-    await database.tenantTransaction(id, async (tx) => {
-      await createTenant(tx, { id, name: resource.metadata.name, settings });
-      await ensureTagKey(tx, id);
-    });
-    return id;
-  } catch (error) {
-    if (error instanceof StoreError && error.code === "AlreadyExists") return undefined;
-    throw error;
+
+  async #create(name: string, wanted: TenantOfResource): Promise<string | "NameTaken"> {
+    const id = uuidv7();
+    const make = async (tx: Tx) => {
+      await createTenant(tx, { id, name, ...wanted });
+      await addTagKey(tx, id, newTagKey());
+    };
+    try {
+      await this.#options.database.tenantTransaction(id, make);
+      return id;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "AlreadyExists") return "NameTaken";
+      throw error;
+    }
   }
 }
 
-async function ensureTagKey(tx: Tx, tenantId: string): Promise<void> {
-  if ((await tagKeys(tx, tenantId)).length === 0) await addTagKey(tx, tenantId, newTagKey());
+function isAsWanted(stored: StoredTenant, { settings, resourceUid, reclaimPolicy }: TenantOfResource): boolean {
+  return (
+    !stored.deleted &&
+    stored.hasTagKey &&
+    stored.resourceUid === resourceUid &&
+    stored.reclaimPolicy === reclaimPolicy &&
+    isDeepStrictEqual(stored.settings, settings)
+  );
 }
 
-function readiness(id: string | undefined): Condition {
-  if (id !== undefined) return condition("Ready", "True", "Ready");
-  return condition("Ready", "False", "NotCreated", "the tenant is paused and was never created");
+/** What its resource last said; of one that is paused, `Delete` counts only where it was taken up before. */
+function reclaimOf({ inForce }: Observed<TenantResource>, stored: StoredTenant): StoredTenant["reclaimPolicy"] {
+  // Its deletion has begun with this.
+  if (inForce === undefined || stored.deleted) return stored.reclaimPolicy;
+  if (inForce.spec.paused && stored.reclaimPolicy === "Retain") return "Retain";
+  return inForce.spec.reclaimPolicy;
 }
 
-function sealing(halted: string | undefined): Condition {
-  if (halted === undefined) return condition("LedgerSealed", "True", "Sealed");
-  return condition("LedgerSealed", "False", "Halted", halted);
+function generationOf({ meta }: Observed<unknown>): { readonly observedGeneration?: number } {
+  return meta.generation === undefined ? {} : { observedGeneration: meta.generation };
 }

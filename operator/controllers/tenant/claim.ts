@@ -1,0 +1,56 @@
+import type { StoredTenant } from "@heauth/store";
+import type { ObservedMeta } from "../../source/source.ts";
+
+/** Names, on a Tenant, the id of the retained data that it is to take over. */
+export const ADOPT = "heauth.io/adopt";
+
+/** How a Tenant resource stands to what the database has under its name. */
+export type Claim =
+  /** There is nothing. */
+  | { readonly kind: "New" }
+  /** It is this resource's. */
+  | { readonly kind: "Own"; readonly stored: StoredTenant }
+  /** It is an earlier resource's, and this one is to take it over. */
+  | { readonly kind: "Adopt"; readonly stored: StoredTenant }
+  /** It is an earlier resource's, and was to be deleted with that. */
+  | { readonly kind: "Replace"; readonly stored: StoredTenant }
+  | {
+      readonly kind: "Refused";
+      readonly reason: "ManagedByAPI" | "NameTaken" | "DataRetained" | "AdoptionMismatch";
+      readonly message: string;
+      /** An earlier resource's tenant whose end this is. */
+      readonly earlier?: StoredTenant;
+    };
+
+/** Whose tenant is it? Resources are told apart by their uid; where they have none (in a folder), by their name. */
+export function claimOn(stored: StoredTenant | undefined, { uid, annotations }: ObservedMeta): Claim {
+  const adopt = annotations[ADOPT];
+  if (stored === undefined) {
+    if (adopt === undefined) return { kind: "New" };
+    return refused("AdoptionMismatch", `${ADOPT} names ${adopt}, and nothing is retained under this name`);
+  }
+  if (stored.managedBy === "API") {
+    return stored.deleted
+      ? refused("NameTaken", "the name belongs to a tenant that was deleted")
+      : refused("ManagedByAPI", "the tenant is managed by the API; a resource can't take it over");
+  }
+  // Its deletion has begun, and may be half done.
+  if (stored.deleted && stored.reclaimPolicy === "Delete") return { kind: "Replace", stored };
+  if (uid === undefined || stored.resourceUid === uid) return { kind: "Own", stored };
+  // Made where resources had no uid, and in use.
+  if (stored.resourceUid === null && !stored.deleted) return { kind: "Own", stored };
+  if (adopt === stored.id) return { kind: "Adopt", stored };
+  if (adopt !== undefined) {
+    return {
+      ...refused("AdoptionMismatch", `${ADOPT} names ${adopt}, and what is retained is of ${stored.id}`),
+      earlier: stored,
+    };
+  }
+  if (stored.reclaimPolicy === "Delete") return { kind: "Replace", stored };
+  const message = `data of an earlier Tenant of this name is retained; to take it over, annotate this one with ${ADOPT}: ${stored.id}`;
+  return { ...refused("DataRetained", message), earlier: stored };
+}
+
+function refused(reason: Extract<Claim, { kind: "Refused" }>["reason"], message: string) {
+  return { kind: "Refused", reason, message } as const;
+}
