@@ -65,6 +65,8 @@ const defaultLimits: HubLimits = {
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 + 64 * 1024;
 const MAX_CONCURRENT_CALLS = 100;
 const KEEP_ALIVE_MS = 5000;
+/** How long a hub that stops waits for the calls that are under way: sidecars repeat what was cut off. */
+const CALLS_MS = 5000;
 /** On the network, where anybody may connect, and where sidecars must come to know of other hubs. */
 const NETWORK_LIMITS: Partial<ServerLimits> = { idleMs: 60_000, connectionAgeMs: 600_000 };
 
@@ -161,8 +163,9 @@ export function createHub(options: HubOptions): RunningHub {
     },
     async stop(deadline) {
       // The servers take no more connections and calls from now on; what sidecars ask meanwhile goes to other hubs.
-      const stopped = Promise.all(servers.map((server) => server.stop(deadline)));
-      await streams.stop(goodbyesMs, deadline);
+      const patience = AbortSignal.any([deadline, AbortSignal.timeout(goodbyesMs + CALLS_MS)]);
+      const stopped = Promise.all(servers.map((server) => server.stop(patience)));
+      await streams.stop(goodbyesMs, patience);
       await stopped;
       await Promise.all([reader.stop(), board.stop()]);
       await notes.flush();

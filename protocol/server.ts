@@ -97,7 +97,11 @@ export function createServer<M extends GenServiceMethods>(
     stop: (deadline) =>
       new Promise((resolve) => {
         server.tryShutdown(() => resolve());
-        const force = () => server.forceShutdown();
+        // A connection on which nobody ever spoke is not among those that can be ended; it is not waited for.
+        const force = () => {
+          server.forceShutdown();
+          resolve();
+        };
         if (deadline.aborted) force();
         else deadline.addEventListener("abort", force, { once: true });
       }),
