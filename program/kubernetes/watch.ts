@@ -39,14 +39,14 @@ export async function watch<T extends KubeObject>(
 }
 
 function eventIn<T extends KubeObject>({ what }: Outgoing, line: string): WatchEvent<T> {
-  let event: { type?: unknown; object?: T };
+  let event: { type?: unknown; object?: T } | null;
   try {
     event = JSON.parse(line);
   } catch {
     throw new ClusterError("ServerError", `${what}: a line is not JSON`);
   }
-  if (event.type === "ERROR") throw refusalOfStatus(what, event.object);
-  if (!TYPES.has(event.type) || typeof event.object?.metadata !== "object") {
+  if (event?.type === "ERROR") throw refusalOfStatus(what, event.object);
+  if (!TYPES.has(event?.type) || typeof event?.object?.metadata !== "object") {
     throw new ClusterError("ServerError", `${what}: a line is not an event`);
   }
   return event as WatchEvent<T>;
