@@ -7,6 +7,10 @@ export type OperatorErrorCode =
   /** A secret that a resource refers to is not there, or can't be used. */
   | "SecretMissing"
   | "SecretInvalid"
+  /** The API server can't be asked for an anchor, and it never was known. */
+  | "AnchorUnavailable"
+  /** The API server does not take an anchor. */
+  | "AnchorRefused"
   /** What was sent to the webhook is no question of an API server's. */
   | "ReviewUnreadable";
 

@@ -4,7 +4,8 @@ import { keyText, type ResourceKey } from "../source/source.ts";
 export class FirstPass {
   readonly #over = Promise.withResolvers<void>();
   readonly #waiting = new Set<string>();
-  #stages: (readonly ResourceKey[])[] = [];
+  /** Of stages that have not begun. */
+  #later: Set<string>[] = [];
   #add: (key: string) => void = () => {};
 
   /** Resolves when every stage is done. */
@@ -14,9 +15,14 @@ export class FirstPass {
 
   /** @param add asks for a key to be reconciled */
   begin(stages: readonly (readonly ResourceKey[])[], add: (key: string) => void): void {
-    this.#stages = [...stages];
+    this.#later = stages.map((stage) => new Set(stage.map(keyText)));
     this.#add = add;
     this.#next();
+  }
+
+  /** Whether the key's stage has not begun: it will be asked for then, and need not be before. */
+  comes(key: string): boolean {
+    return this.#later.some((stage) => stage.has(key));
   }
 
   /**
@@ -32,9 +38,9 @@ export class FirstPass {
 
   #next(): void {
     while (this.#waiting.size === 0) {
-      const stage = this.#stages.shift();
+      const stage = this.#later.shift();
       if (stage === undefined) break;
-      for (const key of stage) this.#waiting.add(keyText(key));
+      for (const key of stage) this.#waiting.add(key);
     }
     if (this.#waiting.size === 0) this.#over.resolve();
     for (const key of [...this.#waiting]) this.#add(key);

@@ -1,16 +1,19 @@
 import type { ResourceKey } from "../source/source.ts";
 
+export const CONDITION_TYPES = [
+  "Ready",
+  "LedgerSealed",
+  "AlertsDelivering",
+  "Accepted",
+  "ResolvedRefs",
+  "Enforced",
+  "Conflicted",
+  "Paused",
+] as const;
+
 /** As metav1.Condition, without what the sink adds: when it last changed, and of which generation it is said. */
 export interface Condition {
-  readonly type:
-    | "Ready"
-    | "LedgerSealed"
-    | "AlertsDelivering"
-    | "Accepted"
-    | "ResolvedRefs"
-    | "Enforced"
-    | "Conflicted"
-    | "Paused";
+  readonly type: (typeof CONDITION_TYPES)[number];
   readonly status: "True" | "False" | "Unknown";
   /** A stable word. */
   readonly reason: string;

@@ -1,12 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "@heauth/program";
 import { keyText, type ResourceKey, resourceName } from "../source/source.ts";
-import type { Condition, ResourceStatus, StatusSink } from "./condition.ts";
-
-export interface DatedCondition extends Condition {
-  /** ms since the Unix epoch; stays while the status is the same. */
-  readonly lastTransitionMs: number;
-}
+import type { ResourceStatus, StatusSink } from "./condition.ts";
+import { type DatedCondition, dated } from "./dated.ts";
+import { tellCondition } from "./tell-condition.ts";
 
 export interface DatedStatus extends Omit<ResourceStatus, "conditions"> {
   readonly conditions: readonly DatedCondition[];
@@ -33,26 +29,13 @@ export class MemoryStatus implements StatusSink {
 
   async report(key: ResourceKey, status: ResourceStatus): Promise<void> {
     const name = keyText(key);
-    const before = this.#statuses.get(name);
-    const conditions = status.conditions.map((condition) => {
-      const old = before?.conditions.find(({ type }) => type === condition.type);
-      const since = old?.status === condition.status ? old.lastTransitionMs : this.#nowMs();
-      const dated = { ...condition, lastTransitionMs: since };
-      if (!isDeepStrictEqual(old, dated)) this.#tell(resourceName(key), condition);
-      return dated;
-    });
+    const before = this.#statuses.get(name)?.conditions ?? [];
+    const { conditions, changed } = dated(status.conditions, before, this.#nowMs());
     this.#statuses.set(name, { ...status, conditions });
+    for (const condition of changed) tellCondition(this.#log, key, condition);
   }
 
   async forget(key: ResourceKey): Promise<void> {
     if (this.#statuses.delete(keyText(key))) this.#log.info({ resource: resourceName(key) }, "the resource is gone");
-  }
-
-  #tell(resource: string, { type, status, reason, message }: Condition): void {
-    const good = type === "Paused" || status === "True";
-    const line = { resource, condition: type, status, reason };
-    const text = message === "" ? `${type} is ${status}` : message;
-    if (good) this.#log.info(line, text);
-    else this.#log.warn(line, text);
   }
 }

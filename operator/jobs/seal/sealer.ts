@@ -1,11 +1,15 @@
 import { asError, type Counter, type Logger, type Metrics } from "@heauth/program";
-import { type NamedTenant, tenantsWithLog, tenantsWithQueue } from "@heauth/store";
+import { type NamedTenant, StoreError, tenantsWithLog, tenantsWithQueue } from "@heauth/store";
+import { OperatorError } from "../../errors.ts";
+import { ProofMemory } from "./proof-memory.ts";
 import { type SealOptions, type SealOutcome, sealTenant } from "./seal-tenant.ts";
 
 /** A halted log is looked at again so often: what stopped it may have been put right. */
 const HALTED_RETRY_MS = 5_000;
+/** Anchors that can't be read are asked for again so often: of one tenant each time, until one answers. */
+const UNAVAILABLE_RETRY_MS = 1_000;
 
-export interface SealerOptions extends SealOptions {
+export interface SealerOptions extends Omit<SealOptions, "memory"> {
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Told when a tenant's log is halted, for another reason, or sealed again. */
@@ -15,6 +19,7 @@ export interface SealerOptions extends SealOptions {
 /** Seals all tenants' logs, round by round. Tenants without anything new cost nothing, but for the first round. */
 export class Sealer {
   readonly #options: SealerOptions;
+  readonly #memory = new ProofMemory();
   /** Looked at in the next round, whether something waits or not. */
   readonly #due = new Map<string, NamedTenant>();
   readonly #halted = new Map<string, { readonly why: string; readonly retryAtMs: number }>();
@@ -23,11 +28,14 @@ export class Sealer {
   readonly #waitingSince = new Map<string, number>();
   readonly #counters: Record<"sealed" | "refused" | "error", Counter>;
   #first = true;
+  /** Since anchors can't be read: when they are asked for again. */
+  #unavailable: { retryAtMs: number } | undefined;
 
   constructor(options: SealerOptions) {
     this.#options = options;
     const { metrics } = options;
     const count = (outcome: "sealed" | "refused" | "error") => metrics.counter("heauth_seals_total", { outcome });
+    options.anchors.onDiffering?.((tenant) => this.#due.set(tenant.id, tenant));
     this.#counters = { sealed: count("sealed"), refused: count("refused"), error: count("error") };
     metrics.gauge("heauth_log_size", () => [...this.#sizes.values()].reduce((sum, size) => sum + size, 0));
     metrics.gauge("heauth_seal_lag_seconds", () => {
@@ -55,23 +63,52 @@ export class Sealer {
       queued: await tenantsWithQueue(tx),
     }));
     this.#first = false;
-    for (const tenant of [...all, ...queued]) this.#due.set(tenant.id, tenant);
+    for (const tenant of [...queued, ...all]) if (!this.#due.has(tenant.id)) this.#due.set(tenant.id, tenant);
     for (const { id, waitingSince } of queued) this.#waitingSince.set(id, waitingSince);
 
     let more = false;
     for (const tenant of [...this.#due.values()]) {
       if (stopping.aborted) return false;
-      if (Date.now() < (this.#halted.get(tenant.id)?.retryAtMs ?? 0)) continue;
+      if (Date.now() < (this.#halted.get(tenant.id)?.retryAtMs ?? 0) || this.#waitsForAnchor(tenant)) continue;
       try {
-        const outcome = await sealTenant(this.#options, tenant);
+        const wasKnown = this.#memory.headOf(tenant.id) !== undefined;
+        const outcome = await sealTenant({ ...this.#options, memory: this.#memory }, tenant);
+        if (!wasKnown) this.#available();
         this.#note(tenant, outcome);
         more ||= outcome.kind === "Sealed" && outcome.more;
       } catch (error) {
         this.#counters.error.add();
-        log.warn({ tenant: tenant.id, err: asError(error) }, "a tenant's log could not be sealed; it is tried again");
+        // Without the database nothing can be sealed: the round is over.
+        if (error instanceof StoreError && error.code === "StoreUnavailable") throw error;
+        if (error instanceof OperatorError && error.code === "AnchorUnavailable") this.#unavailableBy(error);
+        else
+          log.warn({ tenant: tenant.id, err: asError(error) }, "a tenant's log could not be sealed; it is tried again");
       }
     }
     return more;
+  }
+
+  /** Each asking may take its time: while anchors can't be read, only logs whose anchor was read before are sealed, and one is tried. */
+  #waitsForAnchor({ id }: NamedTenant): boolean {
+    if (this.#unavailable === undefined || this.#memory.headOf(id) !== undefined) return false;
+    return Date.now() < this.#unavailable.retryAtMs;
+  }
+
+  #unavailableBy(error: OperatorError): void {
+    const { log } = this.#options;
+    if (this.#unavailable === undefined) {
+      log.error(
+        { err: error },
+        "anchors can't be read: logs whose anchor was never read are not sealed until they can",
+      );
+    }
+    this.#unavailable = { retryAtMs: Date.now() + UNAVAILABLE_RETRY_MS };
+  }
+
+  #available(): void {
+    if (this.#unavailable === undefined) return;
+    this.#unavailable = undefined;
+    this.#options.log.info("anchors can be read again");
   }
 
   #note(tenant: NamedTenant, outcome: SealOutcome): void {

@@ -1,0 +1,90 @@
+import type { AnchoredTenant } from "./store.ts";
+
+export interface FlusherOptions {
+  /** How often one tenant's is written at most; the first one is written at once. */
+  readonly everyMs: number;
+  readonly nowMs: () => number;
+  /** Writes it. @returns when to try again, in ms; undefined when it is written. Never rejects */
+  readonly flush: (tenant: AnchoredTenant, note: string) => Promise<number | undefined>;
+}
+
+/** Writes the newest note of each tenant, some at a time, each tenant's at most every so often. */
+export interface Flusher {
+  /** Tenants whose newest note is not written. */
+  readonly size: number;
+  start(): void;
+  put(tenant: AnchoredTenant, note: string): void;
+  /** Takes back what is not written. */
+  drop(tenantId: string): void;
+  /** Tries once more for each that is left. @returns how many are left */
+  stop(deadline: AbortSignal): Promise<number>;
+}
+
+interface Waiting {
+  readonly tenant: AnchoredTenant;
+  note: string;
+  dueMs: number;
+}
+
+const AT_ONCE = 8;
+const LOOK_EVERY_MS = 500;
+
+export function createFlusher({ everyMs, nowMs, flush }: FlusherOptions): Flusher {
+  const waiting = new Map<string, Waiting>();
+  const writtenAt = new Map<string, number>();
+  const running = new Map<string, Promise<void>>();
+  let timer: NodeJS.Timeout | undefined;
+
+  async function run(id: string, one: Waiting): Promise<void> {
+    const { note, tenant } = one;
+    const againMs = await flush(tenant, note);
+    running.delete(id);
+    if (againMs === undefined) writtenAt.set(id, nowMs());
+    // It may have been taken back, or be another one by now.
+    if (againMs === undefined && one.note === note && waiting.get(id) === one) waiting.delete(id);
+    else one.dueMs = nowMs() + (againMs ?? everyMs);
+    pump();
+  }
+
+  function pump(): void {
+    if (timer === undefined) return;
+    for (const [id, one] of waiting) {
+      if (running.size >= AT_ONCE) return;
+      if (one.dueMs <= nowMs() && !running.has(id)) running.set(id, run(id, one));
+    }
+  }
+
+  return {
+    get size() {
+      return waiting.size;
+    },
+    start() {
+      timer = setInterval(() => {
+        // Of those that were written long ago nothing has to be remembered.
+        for (const [id, at] of writtenAt) if (at + everyMs <= nowMs()) writtenAt.delete(id);
+        pump();
+      }, LOOK_EVERY_MS);
+      pump();
+    },
+    put(tenant, note) {
+      const there = waiting.get(tenant.id);
+      if (there !== undefined) there.note = note;
+      else waiting.set(tenant.id, { tenant, note, dueMs: (writtenAt.get(tenant.id) ?? -everyMs) + everyMs });
+      pump();
+    },
+    drop(tenantId) {
+      waiting.delete(tenantId);
+    },
+    async stop(deadline) {
+      clearInterval(timer);
+      timer = undefined;
+      await Promise.all(running.values());
+      const left = [...waiting];
+      const work = async () => {
+        for (let next = left.shift(); next !== undefined && !deadline.aborted; next = left.shift()) await run(...next);
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      return waiting.size;
+    },
+  };
+}

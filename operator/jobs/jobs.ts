@@ -1,0 +1,83 @@
+import { asError, type Logger, type Metrics, type Part } from "@heauth/program";
+import type { Database, LedgerWriter, NamedTenant } from "@heauth/store";
+import type { AnchorStore } from "../anchor/store.ts";
+import { closeBlocks } from "./close-blocks/close-blocks.ts";
+import { AlertDeliverer, type SecretSource } from "./deliver-alerts/deliver-alerts.ts";
+import { expireSessions } from "./expire-sessions/expire-sessions.ts";
+import { Job } from "./job.ts";
+import { JobLocks } from "./job-lock.ts";
+import type { ProgramKeys } from "./seal/key-changes.ts";
+import { Sealer } from "./seal/sealer.ts";
+
+export interface JobsOptions {
+  readonly database: Database;
+  readonly recorder: LedgerWriter;
+  readonly anchors: AnchorStore;
+  readonly secrets: SecretSource;
+  readonly programKeys: ProgramKeys;
+  /** µs since the Unix epoch. */
+  readonly now?: () => number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** How long sidecars may take to commit what they recorded before a session's end; 10 s unless given. */
+  readonly blockGraceMs?: number;
+  /** Told when a tenant's log is halted, for another reason, or sealed again. */
+  readonly onHaltChange: (tenant: NamedTenant) => void;
+}
+
+/** Jobs on the database: they need nothing else, so they run whoever leads and whatever is away. */
+export interface Jobs extends Part {
+  /** Why a tenant's log is not sealed any further. */
+  halted(tenantId: string): string | undefined;
+}
+
+const INTERVAL_MS = { seal: 1_000, "close-blocks": 1_000, "expire-sessions": 1_000, "deliver-alerts": 500 };
+
+export function createJobs(options: JobsOptions): Jobs {
+  const { database, recorder, anchors, programKeys: keys, log, metrics, onHaltChange } = options;
+  const now = options.now ?? (() => Date.now() * 1000);
+  const locks = new JobLocks(database);
+  const sealer = new Sealer({ database, anchors, keys, now, log, metrics, onHaltChange });
+  const deliverer = new AlertDeliverer({ database, secrets: options.secrets, log, metrics });
+  const blocksClosed = metrics.counter("heauth_blocks_closed_total", {});
+  const grace = options.blockGraceMs === undefined ? {} : { graceMs: options.blockGraceMs };
+
+  const job = (name: keyof typeof INTERVAL_MS, round: (stopping: AbortSignal) => Promise<boolean>) =>
+    new Job({ name, locks, log, intervalMs: INTERVAL_MS[name], round });
+  const failed =
+    (job: string) =>
+    (
+      { tenantId: tenant, sessionId: session }: { readonly tenantId: string; readonly sessionId?: string },
+      error: unknown,
+    ) =>
+      log.warn({ job, tenant, session, err: asError(error) }, "a tenant's part of the job failed; it is tried again");
+  const jobs = [
+    job("seal", (stopping) => sealer.round(stopping)),
+    job("close-blocks", () =>
+      closeBlocks({
+        database,
+        recorder,
+        ...grace,
+        onClosed: () => blocksClosed.add(),
+        onFailure: failed("close-blocks"),
+      }),
+    ),
+    job("expire-sessions", () => expireSessions(database, recorder, failed("expire-sessions"))),
+    job("deliver-alerts", () => deliverer.round()),
+  ];
+  let unwatch: (() => void) | undefined;
+
+  return {
+    name: "jobs",
+    halted: (tenantId) => sealer.halted().get(tenantId),
+    async start() {
+      unwatch = anchors.onDiffering?.((tenant) => sealer.lookAgain(tenant));
+      for (const each of jobs) await each.start();
+    },
+    async stop() {
+      unwatch?.();
+      await Promise.all([deliverer.stop(), ...jobs.map((each) => each.stop())]);
+      await locks.release();
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import { asError, createBackoff, type Logger, type Metrics, retry } from "@heauth/program";
+import { StoreError } from "@heauth/store";
+import type { Controllers } from "../controllers/controllers.ts";
+import { type Kind, keyText, parseKey, type ResourceKey, type ResourceSource, resourceName } from "../source/source.ts";
+import { FirstPass } from "./first-pass.ts";
+import { WorkQueue } from "./queue.ts";
+import { createTrouble, type Trouble } from "./trouble.ts";
+
+export interface ReconcilingOptions {
+  readonly source: Pick<ResourceSource, "get" | "list" | "onChange">;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** What reconciles for a term. */
+export interface Term {
+  readonly controllers: Controllers;
+  /** What the store has of resources, whether they are still there or not. */
+  readonly stored: () => Promise<{
+    readonly tenants: readonly ResourceKey[];
+    readonly policies: readonly ResourceKey[];
+  }>;
+}
+
+const WORKERS = 4;
+const BACKOFF = { firstMs: 200, maxMs: 5_000 };
+/** Everything is looked at again after so long, give or take a tenth: what somebody else has changed is put right. */
+const AGAIN_MS = 10 * 60_000;
+
+type Outcome = "ok" | "invalid" | "error";
+
+/** Reconciles everything there is, and then what changes, a term at a time. */
+export class Reconciling {
+  readonly #options: ReconcilingOptions;
+  readonly #queue: WorkQueue;
+  readonly #trouble: Trouble;
+  readonly #synced = Promise.withResolvers<void>();
+  #first = new FirstPass();
+  #controllers: Controllers | undefined;
+  #fenced = new AbortController();
+
+  constructor(options: ReconcilingOptions) {
+    this.#options = options;
+    const { log, metrics } = options;
+    this.#trouble = createTrouble(log, "the database does not take what is reconciled");
+    this.#queue = new WorkQueue({
+      workers: WORKERS,
+      measured: { metrics, name: "resources" },
+      reconcile: (text) => this.#reconcile(text),
+      onError: (text, error, retryInMs) => this.#failed(parseKey(text), error, retryInMs),
+    });
+  }
+
+  /** Resolves when every resource that there was has been reconciled once. */
+  get synced(): Promise<void> {
+    return this.#synced.promise;
+  }
+
+  /** Asks for a resource to be reconciled, where this is the one who does it. */
+  add(key: ResourceKey): void {
+    if (this.#controllers !== undefined) this.#queue.add(keyText(key));
+  }
+
+  /** Reconciles until `over` aborts, or a later term has begun elsewhere. */
+  async serve({ controllers, stored }: Term, over: AbortSignal): Promise<void> {
+    const { source, log } = this.#options;
+    const names = await retry(stored, {
+      backoff: createBackoff(BACKOFF),
+      signal: over,
+      onRetry: (error) => this.#trouble.report(error),
+    });
+    this.#fenced = new AbortController();
+    this.#controllers = controllers;
+    this.#first = new FirstPass();
+    // What there is already goes by the first pass, in its order.
+    const unwatch = source.onChange((key) => this.add(key));
+    this.#queue.start();
+    const stages = [
+      [...source.list("Tenant"), ...names.tenants],
+      [...source.list("AuthPolicy"), ...names.policies],
+    ];
+    this.#first.begin(stages, (key) => this.#queue.add(key));
+    void this.#first.over.then(() => this.#synced.resolve());
+    try {
+      await aborted(AbortSignal.any([over, this.#fenced.signal]));
+      if (this.#fenced.signal.aborted) log.warn("another operator reconciles: this one leaves it to that one");
+    } finally {
+      unwatch();
+      this.#controllers = undefined;
+      await this.#queue.stop();
+    }
+  }
+
+  async #reconcile(text: string) {
+    const key = parseKey(text);
+    const done = this.#first.running(text);
+    if (this.#controllers === undefined) return undefined;
+    try {
+      const { outcome, requeue, affects = [] } = await this.#controllers.reconcile(key);
+      this.#count(key.kind, outcome);
+      this.#trouble.over();
+      for (const other of affects.map(keyText)) if (!this.#first.comes(other)) this.#queue.add(other);
+      done();
+      return requeue ?? this.#again(key);
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "Fenced") this.#fenced.abort();
+      throw error;
+    }
+  }
+
+  #again({ kind, namespace, name }: ResourceKey) {
+    if (this.#options.source.get(kind, namespace, name) === undefined) return undefined;
+    return { requeueAfterMs: AGAIN_MS * (0.9 + Math.random() / 5) };
+  }
+
+  #failed(key: ResourceKey, error: unknown, retryInMs: number): void {
+    this.#count(key.kind, "error");
+    // That is so for all of them: once is enough.
+    if (error instanceof StoreError && error.code === "StoreUnavailable") {
+      this.#trouble.report(error);
+      return;
+    }
+    const line = { resource: resourceName(key), err: asError(error), retryInMs };
+    this.#options.log.warn(line, "a resource could not be reconciled; it is tried again");
+  }
+
+  #count(kind: Kind, outcome: Outcome): void {
+    this.#options.metrics.counter("heauth_reconciles_total", { kind, outcome }).add();
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

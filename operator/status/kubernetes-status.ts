@@ -1,0 +1,122 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Logger } from "@heauth/program";
+import {
+  AUTH_POLICIES,
+  apiVersionOf,
+  type ClusterClient,
+  isClusterError,
+  type KubeObject,
+  TENANTS,
+} from "@heauth/program/kubernetes";
+import type { Events } from "../runtime/events.ts";
+import type { KeptResource } from "../source/kubernetes/kept-resource.ts";
+import { type Kind, keyText, type ResourceKey, resourceName } from "../source/source.ts";
+import { CONDITION_TYPES, type Condition, type ResourceStatus, type StatusSink } from "./condition.ts";
+import { isGood, tellCondition } from "./tell-condition.ts";
+import { type WrittenStatus, writtenStatus } from "./written-status.ts";
+
+export interface KubernetesStatusOptions {
+  readonly client: ClusterClient;
+  /** The resource as it was last seen; undefined when there is none. */
+  readonly kept: (key: ResourceKey) => KeptResource | undefined;
+  readonly events: Pick<Events, "record">;
+  readonly log: Logger;
+  readonly nowMs?: () => number;
+}
+
+/** One manager for each controller: with a shared one each apply would take the other's fields away. */
+const KINDS = {
+  Tenant: { type: TENANTS, fieldManager: "heauth-tenant" },
+  AuthPolicy: { type: AUTH_POLICIES, fieldManager: "heauth-auth-policy" },
+} as const satisfies Record<Kind, unknown>;
+
+/** The fields that the controllers write; others (the ledger's anchor) are somebody else's. */
+const OURS = ["tenantId", "policyDigest", "pods", "observedGeneration"] as const;
+
+/** What we wrote last, as long as the resource has not been seen again since. */
+interface Last {
+  readonly status: WrittenStatus;
+  readonly uid: string | undefined;
+  /** The version that had been seen when it was written. */
+  readonly seen: string;
+}
+
+/** Statuses in the resources themselves: written only where something differs, by server-side apply. */
+export class KubernetesStatus implements StatusSink {
+  readonly #options: Required<KubernetesStatusOptions>;
+  readonly #last = new Map<string, Last>();
+
+  constructor(options: KubernetesStatusOptions) {
+    this.#options = { nowMs: Date.now, ...options };
+  }
+
+  /** A resource that is gone meanwhile is no error. @throws ClusterError, `Conflict` where the resource is another one by now */
+  async report(key: ResourceKey, said: ResourceStatus): Promise<void> {
+    const { client, kept, nowMs } = this.#options;
+    const resource = kept(key);
+    if (resource === undefined) return;
+    const before = this.#before(key, resource);
+    const { uid } = resource.meta;
+    const { status, changed } = writtenStatus(said, before, nowMs());
+    if (isDeepStrictEqual(ours({ ...status }), ours(before))) return;
+
+    const { type, fieldManager } = KINDS[key.kind];
+    const object: KubeObject & { status: WrittenStatus } = {
+      apiVersion: apiVersionOf(type),
+      kind: key.kind,
+      // The uid makes it a compare-and-set: another resource of the same name does not get this one's status.
+      metadata: { ...(key.namespace !== "" && { namespace: key.namespace }), name: key.name, ...(uid && { uid }) },
+      status,
+    };
+    try {
+      await client.apply(type, object, { fieldManager, subresource: "status" });
+    } catch (error) {
+      if (isClusterError(error, "NotFound")) return;
+      throw error;
+    }
+    this.#last.set(keyText(key), { status, uid, seen: resource.resourceVersion });
+    for (const condition of changed) this.#tell(key, resource, before, condition);
+  }
+
+  async forget(key: ResourceKey): Promise<void> {
+    if (this.#last.delete(keyText(key)))
+      this.#options.log.info({ resource: resourceName(key) }, "the resource is gone");
+  }
+
+  /** The status as it stands: what was seen, or what we wrote where that has not been seen yet. */
+  #before(key: ResourceKey, { meta, resourceVersion, status }: KeptResource): Readonly<Record<string, unknown>> {
+    const last = this.#last.get(keyText(key));
+    const isNewer = last !== undefined && last.uid === meta.uid && last.seen === resourceVersion;
+    return isNewer ? { ...last.status } : status;
+  }
+
+  #tell(
+    key: ResourceKey,
+    { meta }: KeptResource,
+    before: Readonly<Record<string, unknown>>,
+    condition: Condition,
+  ): void {
+    tellCondition(this.#options.log, key, condition);
+    const { type, status, reason, message } = condition;
+    const old = (before["conditions"] as WrittenStatus["conditions"] | undefined)?.find((each) => each.type === type);
+    if (old?.status === status && old.reason === reason) return;
+    this.#options.events.record(
+      { apiVersion: apiVersionOf(KINDS[key.kind].type), ...key, ...(meta.uid && { uid: meta.uid }) },
+      {
+        type: isGood(condition) ? "Normal" : "Warning",
+        reason,
+        action: "Reconcile",
+        note: message === "" ? `${type} is ${status}` : `${type} is ${status}: ${message}`,
+      },
+    );
+  }
+}
+
+/** What the controllers write of a status, in an order of its own, as it looks when it has been to the API server and back. */
+function ours(status: Readonly<Record<string, unknown>>): unknown {
+  const { conditions } = status as { conditions?: WrittenStatus["conditions"] };
+  const known = (conditions ?? []).filter(({ type }) => (CONDITION_TYPES as readonly string[]).includes(type));
+  const sorted = known.toSorted((a, b) => (a.type < b.type ? -1 : 1));
+  const fields = Object.fromEntries(OURS.map((field) => [field, status[field]]));
+  return JSON.parse(JSON.stringify({ ...fields, conditions: sorted }));
+}
