@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Verdict, verifyLedger } from "@heauth/core/ledger";
+import { Frontier, parseSegmentHeader, sha256, type Verdict, verifyLedger } from "@heauth/core/ledger";
 import { uuidv7 } from "@heauth/program";
 import { type Database, LedgerReader, LedgerWriter } from "@heauth/store";
 import { insertTenant, type TestDatabase, testDatabase, testKeys } from "@heauth/store/testing";
@@ -87,6 +87,37 @@ export class SealedTenant {
   /** As superuser; `$1` is the tenant. */
   sql<Row extends object>(statement: string, ...params: unknown[]): Promise<Row[]> {
     return this.#rig.store.superuser.query<Row>(statement, [this.id, ...params]);
+  }
+
+  /** The log as it was with so many entries, all but its journal's first segment gone, as in a restored older database. */
+  async rollBack(size: number): Promise<void> {
+    const leaves = await this.sql<{ leaf: Buffer }>("SELECT leaf FROM log_entry WHERE tenant_id = $1 ORDER BY index");
+    const tree = Frontier.empty();
+    for (const { leaf } of leaves.slice(0, size)) tree.append(leaf);
+    await this.sql("DELETE FROM log_entry WHERE tenant_id = $1 AND index >= $2", size);
+    await this.sql("DELETE FROM checkpoint WHERE tenant_id = $1 AND size > $2", size);
+    await this.sql(
+      "UPDATE log_head SET size = $2, root = $3, frontier = $4 WHERE tenant_id = $1",
+      size,
+      tree.root(),
+      tree.toBytes(),
+    );
+    const lost = `tenant_id = $1 AND number > 0 AND NOT EXISTS (SELECT FROM log_entry AS entry WHERE entry.tenant_id = $1
+                    AND entry.kind = 'segment' AND entry.journal_id = row.journal_id AND entry.number = row.number)`;
+    await this.sql(`DELETE FROM segment_session AS row WHERE ${lost}`);
+    await this.sql(`DELETE FROM segment AS row WHERE ${lost}`);
+    await this.sql("DELETE FROM seal_queue WHERE tenant_id = $1");
+    const [last] = await this.sql<{ header: Buffer }>(
+      "SELECT header FROM segment WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1",
+    );
+    if (last === undefined) return;
+    const { number, first, count } = parseSegmentHeader(last.header);
+    await this.sql(
+      "UPDATE journal_head SET next_number = $2, next_seq = $3, previous = $4 WHERE tenant_id = $1",
+      number + 1,
+      first + count,
+      sha256(last.header),
+    );
   }
 
   /** Its anchor's note. */

@@ -77,7 +77,7 @@ describe("a log is halted, and says why, by", () => {
     await tenant.record();
     await tenant.seal();
     const ahead = (await tenant.anchor()) ?? "";
-    await rollBack(6);
+    await tenant.rollBack(6);
     await tenant.anchors.write(tenant, ahead);
     await tenant.record();
     await halted("RolledBack");
@@ -88,7 +88,7 @@ describe("a log is halted, and says why, by", () => {
     await tenant.record();
     await tenant.seal();
     const ahead = (await tenant.anchor()) ?? "";
-    await rollBack(6);
+    await tenant.rollBack(6);
     await tenant.anchors.write(
       tenant,
       (await tenant.sql<{ note: string }>("SELECT note FROM checkpoint WHERE tenant_id = $1"))[0]?.note ?? "",
@@ -179,26 +179,4 @@ describe("a log is halted, and says why, by", () => {
     await tenant.record();
     expect(await tenant.seal()).toMatchObject({ kind: "Sealed" });
   });
-
-  /** The log as it was, the newest segment unsealed and gone with it. */
-  async function rollBack(size: number): Promise<void> {
-    const leaves = await tenant.sql<{ leaf: Buffer }>("SELECT leaf FROM log_entry WHERE tenant_id = $1 ORDER BY index");
-    const tree = Frontier.empty();
-    for (const { leaf } of leaves.slice(0, size)) tree.append(leaf);
-    await tenant.sql("DELETE FROM log_entry WHERE tenant_id = $1 AND index >= $2", size);
-    await tenant.sql("DELETE FROM checkpoint WHERE tenant_id = $1 AND size > $2", size);
-    await tenant.sql(
-      "UPDATE log_head SET size = $2, root = $3, frontier = $4 WHERE tenant_id = $1",
-      size,
-      tree.root(),
-      tree.toBytes(),
-    );
-    await tenant.sql("DELETE FROM segment_session WHERE tenant_id = $1 AND number > 0");
-    await tenant.sql("DELETE FROM segment WHERE tenant_id = $1 AND number > 0");
-    const [first] = await tenant.sql<{ header: Buffer }>("SELECT header FROM segment WHERE tenant_id = $1");
-    await tenant.sql(
-      "UPDATE journal_head SET next_number = 1, next_seq = 2, previous = $2 WHERE tenant_id = $1",
-      first && sha256(first.header),
-    );
-  }
 });

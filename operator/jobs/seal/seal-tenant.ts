@@ -108,7 +108,8 @@ async function extend(
   const anchor = await proveAnchor(tx, tenantId, head, note, { pinned: keys.pinned, memory });
   // The first anchor is of the empty log: from then on a log without an anchor is one that lost it.
   if (anchor === undefined) {
-    return { outcome: { kind: "Sealed", size: 0, more: true }, note: noteOf(options, tenantId, head) };
+    const proved = { anchor: head, head, next: head };
+    return { outcome: { kind: "Sealed", size: 0, more: true }, note: noteOf(options, tenantId, head), proved };
   }
   const batch = await gather(tx, options, tenantId);
   if (batch.entries.length === 0) {

@@ -1,8 +1,16 @@
 import { parseCheckpoint, parseKeyChange, verifyCheckpoint } from "@heauth/core/ledger";
-import { createLogs, createMetrics } from "@heauth/program";
-import { insertSegments, LedgerWriter, noteWatermark, type RecordDraft, revokeSessions } from "@heauth/store";
+import { createLogs, createMetrics, type Logger } from "@heauth/program";
+import {
+  insertSegments,
+  LedgerWriter,
+  noteWatermark,
+  type RecordDraft,
+  revokeSessions,
+  StoreError,
+} from "@heauth/store";
 import { decision, insertSession, openingOf, TestJournal } from "@heauth/store/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { OperatorError } from "../../errors.ts";
 import { type SealedTenant, SealRig } from "../../testing/seal-rig.ts";
 import { closeBlocks } from "../close-blocks/close-blocks.ts";
 import { Sealer } from "./sealer.ts";
@@ -123,6 +131,69 @@ describe("sealing", () => {
     await sealer.round(signal);
     expect(reads).toHaveLength(visits);
     expect(await lag()).toBe(0);
+  });
+});
+
+describe("while anchors can't be read", () => {
+  test("logs that were never proved wait, without an alert and with one word; others are sealed; all go on when they can", async () => {
+    const other = await rig.tenant();
+    await Promise.all([tenant.record(), other.record()]);
+    const said: string[] = [];
+    const heard = (_fields: object, message: string) => said.push(message);
+    const away = new Set<string>();
+    const asked: string[] = [];
+    const sealer = new Sealer({
+      ...tenant.options,
+      anchors: {
+        async read({ name }) {
+          asked.push(name);
+          if (away.has(name)) throw new OperatorError("AnchorUnavailable", "the API server can't be reached");
+          return name === tenant.name ? tenant.anchors.read(tenant) : other.anchors.read(other);
+        },
+        write: (of, note) => (of.name === tenant.name ? tenant : other).anchors.write(of, note),
+      },
+      log: { ...log, error: heard, warn: heard, info: () => {} } as unknown as Logger,
+      metrics: createMetrics(),
+    });
+    const { signal } = new AbortController();
+    const sizes = async () =>
+      Promise.all(
+        [tenant, other].map(async (of) => (await of.sql("SELECT size FROM log_head WHERE tenant_id = $1"))[0]),
+      );
+    away.add(other.name);
+    for (let n = 0; n < 4; n++) {
+      await tenant.record();
+      await sealer.round(signal);
+    }
+    expect(await sizes()).toEqual([{ size: 10 }, undefined]);
+    expect(said).toEqual([expect.stringContaining("anchors can't be read")]);
+    expect(asked.filter((name) => name === other.name).length).toBeLessThanOrEqual(2);
+    expect(await other.sql("SELECT reason FROM alert WHERE tenant_id = $1")).toEqual([]);
+    away.clear();
+    while ((await sizes())[1] === undefined) await sealer.round(signal);
+    expect(said).toHaveLength(1);
+    await other.end();
+  });
+
+  test("a database that is away ends the round", async () => {
+    const others = await Promise.all([rig.tenant(), rig.tenant()]);
+    for (const each of [tenant, ...others]) await each.record();
+    let tried = 0;
+    const sealer = new Sealer({
+      ...tenant.options,
+      database: {
+        ...rig.operator,
+        tenantTransaction: async () => {
+          tried++;
+          throw new StoreError("StoreUnavailable", "away");
+        },
+      },
+      log,
+      metrics: createMetrics(),
+    });
+    await expect(sealer.round(new AbortController().signal)).rejects.toMatchObject({ code: "StoreUnavailable" });
+    expect(tried).toBe(1);
+    for (const each of others) await each.end();
   });
 });
 
