@@ -203,3 +203,32 @@ describe("a socket", () => {
     await prepareSocket(stale);
   });
 });
+
+test("a hub that stops says goodbye to its sidecars one after another, and serves the others until then", async () => {
+  const hub = await it.start({}, 1_500);
+  const streams = Array.from({ length: 6 }, () => it.stream(callerOfWeb).hello());
+  for (const stream of streams) await stream.next("policy");
+  const begun = performance.now();
+  const stopped = hub.stop(AbortSignal.timeout(10_000));
+  const ends = await Promise.all(
+    streams.map(async (stream) => {
+      await stream.next("goodbye");
+      expect(await stream.ended).toBeUndefined();
+      return performance.now() - begun;
+    }),
+  );
+  await stopped;
+  const sorted = ends.toSorted((a, b) => a - b);
+  expect(sorted[0]).toBeLessThan(500);
+  // Each waits a sixth of the time longer than the one before.
+  for (const [index, at] of sorted.entries()) expect(at).toBeGreaterThanOrEqual(index * 240);
+});
+
+test("no time is left for goodbyes one after another: all are said at once", async () => {
+  const hub = await it.start({}, 60_000);
+  const streams = Array.from({ length: 6 }, () => it.stream(callerOfWeb).hello());
+  for (const stream of streams) await stream.next("policy");
+  await hub.stop(AbortSignal.timeout(50));
+  for (const stream of streams) expect(stream.messages.length).toBeGreaterThan(0);
+  await Promise.all(streams.map((stream) => stream.ended));
+}, 5_000);

@@ -114,7 +114,7 @@ export interface TestHubParts {
   readonly operator: Database;
   readonly metrics: Metrics;
   /** Starts the hub anew, on the same sockets. */
-  start(limits?: Partial<HubLimits>): Promise<Part>;
+  start(limits?: Partial<HubLimits>, goodbyesMs?: number): Promise<Part>;
   socketOf(caller: TestCaller): string;
   client(caller: TestCaller): HubClient;
   stream(caller: TestCaller): TestStream;
@@ -159,10 +159,11 @@ export async function testHub(
     operator,
     metrics,
     socketOf,
-    async start(limits = {}) {
+    async start(limits = {}, goodbyesMs = 0) {
       await hub?.stop(AbortSignal.abort());
       const [programKey, doors] = [keys.hub, callers.map(doorOf)];
-      hub = createHub({ database: hubDatabase, programKey, doors, clock: systemClock, log, metrics, limits });
+      const parts = { database: hubDatabase, programKey, doors, clock: systemClock, log, metrics };
+      hub = createHub({ ...parts, limits, goodbyesMs });
       await hub.start();
       return hub;
     },
