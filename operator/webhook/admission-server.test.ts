@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { Agent, request } from "node:https";
+import { connect as connectTcp } from "node:net";
 import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
-import { createLogs, createMetrics } from "@heauth/program";
+import { createLogs, createMetrics, pause } from "@heauth/program";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { OperatorError } from "../errors.ts";
 import { type AdmissionServer, createAdmissionServer } from "./admission-server.ts";
@@ -105,6 +106,20 @@ test("a new certificate is shown to new connections, and those that stand go on"
   expect(await shown()).toBe(parsedCertificate(leaf.certificate)?.serialNumber);
   expect(before).not.toBe(parsedCertificate(leaf.certificate)?.serialNumber);
 });
+
+test("nobody can hold a stop up: not with a silent connection, nor with a request that never ends", async () => {
+  const { port, hostname: host } = new URL(server.url());
+  const silent = connectTcp({ port: Number(port), host });
+  await once(silent, "connect");
+  const slow = connect({ port: Number(port), host, ca: authority.certificate, servername: "localhost" });
+  await once(slow, "secureConnect");
+  slow.write("POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{");
+  const closed = Promise.all([once(silent, "close"), once(slow, "close")]);
+  for (const socket of [silent, slow]) socket.on("error", () => {}).resume();
+  const stopped = server.stop(AbortSignal.timeout(20_000)).then(() => "stopped");
+  expect(await Promise.race([stopped, pause(6_000)])).toBe("stopped");
+  await closed;
+}, 15_000);
 
 test("what is being answered at the stop is answered", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -35,6 +35,9 @@ export interface AdmissionServer extends Part {
 const BODY_LIMIT = 8 * 1024 * 1024;
 const HEAD_LIMIT = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 3_000;
+/** After the stop has begun: longer than an answer takes. */
+const DRAIN_MS = 3_000;
 /** Longer than the API server keeps a connection that it does not use: then it is never closed under a question. */
 const KEEP_ALIVE_MS = 120_000;
 
@@ -45,7 +48,7 @@ const KEEP_ALIVE_MS = 120_000;
 export function createAdmissionServer({ listen, review, log, metrics }: AdmissionServerOptions): AdmissionServer {
   const unreadable = metrics.counter("heauth_admission_unreadable_total", {});
   const app = fastify({
-    https: { minVersion: "TLSv1.3", maxHeaderSize: HEAD_LIMIT },
+    https: { minVersion: "TLSv1.3", maxHeaderSize: HEAD_LIMIT, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
@@ -81,7 +84,9 @@ export function createAdmissionServer({ listen, review, log, metrics }: Admissio
       log.info(`admission at ${this.url()}`);
     },
     async stop(deadline) {
-      deadline.addEventListener("abort", () => server.closeAllConnections(), { once: true });
+      // Whoever is still sending by then is no API server.
+      const late = AbortSignal.any([deadline, AbortSignal.timeout(DRAIN_MS)]);
+      late.addEventListener("abort", () => server.closeAllConnections(), { once: true });
       await app.close();
     },
   };

@@ -106,7 +106,8 @@ describeKube("admission by a real API server", () => {
   test("a resource that was stored while nobody checked can lose its finalizer, and be deleted", async () => {
     await server.kubectl(["delete", "validatingwebhookconfiguration", "heauth-webhook"]);
     const held = {
-      ...changed(tenant, "spec.registration", "Open"),
+      ...tenant,
+      spec: { ...tenant.spec, registration: "Open" },
       metadata: { name: "held", finalizers: ["heauth.io/tenant-data"] },
     };
     await send("POST", held, { keep: true });
