@@ -3,6 +3,7 @@ import { type Database, fenced, type LedgerWriter, resourceNames, takeTerm } fro
 import type { AnchorKeeper, AnchorStore } from "./anchor/store.ts";
 import { AckWatch } from "./controllers/auth-policy/ack-watch.ts";
 import { createControllers } from "./controllers/controllers.ts";
+import { TroubleWatch } from "./controllers/tenant/trouble-watch.ts";
 import type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
 import { createJobs } from "./jobs/jobs.ts";
 import type { ProgramKeys } from "./jobs/seal/key-changes.ts";
@@ -56,11 +57,16 @@ export function createOperator(options: OperatorOptions): Operator {
   const memory = new MemoryStatus(log);
   const status = options.statusSink ?? memory;
   const reconciling = new Reconciling({ source, log, metrics });
+  const troubles = new TroubleWatch({
+    database,
+    onChange: (name) => reconciling.add({ kind: "Tenant", namespace: "", name }),
+    log,
+  });
   const jobs = createJobs({
     ...options,
     recorder,
     secrets: options.secretSource ?? source,
-    onHaltChange: ({ name }) => reconciling.add({ kind: "Tenant", namespace: "", name }),
+    onHaltChange: () => troubles.look(),
   });
   const leadership = options.leadership ?? ((lead) => alone(lead, log));
   const leader = leadership(async (lost) => {
@@ -80,15 +86,15 @@ export function createOperator(options: OperatorOptions): Operator {
       ...(keeper !== undefined && { keeper }),
       issuer,
       log,
-      halted: (id) => jobs.halted(id),
-      failingReceivers: () => [],
+      troubleOf: (id) => troubles.of(id),
     });
     const acks = new AckWatch({ database, log, onAcked: (name) => reconciling.add({ kind: "AuthPolicy", ...name }) });
     await acks.start();
+    await troubles.start();
     try {
       await reconciling.serve({ controllers, stored: () => storedResources(own) }, lost);
     } finally {
-      await acks.stop();
+      await Promise.all([acks.stop(), troubles.stop()]);
     }
   });
 

@@ -59,6 +59,7 @@ export {
   type TenantOfResource,
   tenantHolding,
 } from "./tenant-resources.ts";
+export { type TenantTrouble, tenantsInTrouble } from "./tenant-trouble.ts";
 export {
   listTenants,
   type ManagedBy,

@@ -25,15 +25,10 @@ export interface JobsOptions {
   readonly onHaltChange: (tenant: NamedTenant) => void;
 }
 
-/** Jobs on the database: they need nothing else, so they run whoever leads and whatever is away. */
-export interface Jobs extends Part {
-  /** Why a tenant's log is not sealed any further. */
-  halted(tenantId: string): string | undefined;
-}
-
 const INTERVAL_MS = { seal: 1_000, "close-blocks": 1_000, "expire-sessions": 1_000, "deliver-alerts": 500 };
 
-export function createJobs(options: JobsOptions): Jobs {
+/** Jobs on the database: they need nothing else, so they run whoever leads and whatever is away. */
+export function createJobs(options: JobsOptions): Part {
   const { database, recorder, anchors, programKeys: keys, log, metrics, onHaltChange } = options;
   const now = options.now ?? (() => Date.now() * 1000);
   const locks = new JobLocks(database);
@@ -69,7 +64,6 @@ export function createJobs(options: JobsOptions): Jobs {
 
   return {
     name: "jobs",
-    halted: (tenantId) => sealer.halted().get(tenantId),
     async start() {
       unwatch = anchors.onDiffering?.((tenant) => sealer.lookAgain(tenant));
       for (const each of jobs) await each.start();

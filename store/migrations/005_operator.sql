@@ -24,6 +24,11 @@ ALTER TABLE policy_ack ADD COLUMN pod_uid text;
 -- Acks are followed by when they came.
 CREATE INDEX policy_ack_updated ON policy_ack (updated_at);
 
+-- What tenants' resources tell of.
+CREATE INDEX log_head_halted ON log_head (tenant_id) WHERE halted IS NOT NULL;
+CREATE INDEX alert_delivery_failing ON alert_delivery (tenant_id, receiver)
+  WHERE delivered_at IS NULL AND abandoned_at IS NULL AND attempts >= 3;
+
 ALTER TABLE tenant
   ADD COLUMN resource_uid text,              -- of the Tenant resource that it is of; null where resources have none
   ADD COLUMN reclaim_policy text NOT NULL DEFAULT 'Retain' CHECK (reclaim_policy IN ('Retain', 'Delete'));
@@ -80,7 +85,7 @@ REVOKE INSERT (id, name, managed_by, settings, email, password_hash),
   UPDATE (name, settings, email, password_hash, updated_at, deleted_at) ON tenant FROM heauth_identity;
 GRANT INSERT, UPDATE ON tenant TO heauth_identity;
 ALTER TABLE tenant DROP COLUMN reclaim_policy, DROP COLUMN resource_uid;
-DROP INDEX policy_ack_updated;
+DROP INDEX alert_delivery_failing, log_head_halted, policy_ack_updated;
 ALTER TABLE policy_ack DROP COLUMN pod_uid;
 ALTER TABLE policy DROP COLUMN created_at_ms, DROP COLUMN selector;
 DROP TABLE term;

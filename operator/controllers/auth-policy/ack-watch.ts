@@ -1,5 +1,6 @@
-import { asError, type Logger, type Part, pause } from "@heauth/program";
+import type { Logger, Part } from "@heauth/program";
 import { type AckNews, acksSince, type Database, type PolicyName } from "@heauth/store";
+import { Poll } from "../poll.ts";
 
 export interface AckWatchOptions {
   readonly database: Database;
@@ -19,41 +20,24 @@ const OVERLAP_US = 20_000_000;
  */
 export class AckWatch implements Part {
   readonly name = "ack watch";
-  readonly #options: Required<AckWatchOptions>;
-  readonly #stopping = new AbortController();
+  readonly #options: AckWatchOptions;
+  readonly #poll: Poll;
   /** By pod and policy, when it came: all that a next reading may find again. */
   #told = new Map<string, number>();
   #since: number | undefined;
-  #running: Promise<void> | undefined;
 
   constructor(options: AckWatchOptions) {
-    this.#options = { everyMs: 2_000, ...options };
+    this.#options = options;
+    const { log, everyMs = 2_000 } = options;
+    this.#poll = new Poll({ round: () => this.round(), everyMs, log, what: "what sidecars say of their policies" });
   }
 
   async start(): Promise<void> {
-    this.#running = this.#run();
+    this.#poll.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { everyMs, log } = this.#options;
-    const { signal } = this.#stopping;
-    let failing = false;
-    while (!signal.aborted) {
-      try {
-        await this.round();
-        failing = false;
-      } catch (error) {
-        if (!failing)
-          log.warn({ err: asError(error) }, "what sidecars say of their policies can't be read; it is tried again");
-        failing = true;
-      }
-      await pause(everyMs, signal).catch(() => {});
-    }
+  stop(): Promise<void> {
+    return this.#poll.stop();
   }
 
   /** One reading. */
@@ -62,7 +46,8 @@ export class AckWatch implements Part {
     const { now, news } = await database.read((tx) => acksSince(tx, this.#since));
     const fresh = news.filter((each) => this.#told.get(keyOf(each)) !== each.at);
     const policies = new Map(fresh.map(({ namespace, name }) => [`${namespace}/${name}`, { namespace, name }]));
-    this.#since = now - OVERLAP_US;
+    this.#since ??= now;
+    this.#since = Math.max(this.#since, now - OVERLAP_US);
     this.#told = new Map(news.map((each) => [keyOf(each), each.at]));
     for (const policy of policies.values()) onAcked(policy);
   }

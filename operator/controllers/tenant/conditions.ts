@@ -1,22 +1,17 @@
 import type { Tenant as TenantResource } from "@heauth/core/resources";
+import type { TenantTrouble } from "@heauth/store";
 import { OperatorError } from "../../errors.ts";
 import { parseSigningSecret } from "../../jobs/deliver-alerts/webhook.ts";
 import type { ResourceSource, SecretKeyRef } from "../../source/source.ts";
 import { type Condition, condition } from "../../status/condition.ts";
-
-/** A receiver that has taken no message for a while, and what came of the last attempt. */
-export interface FailingReceiver {
-  readonly receiver: string;
-  readonly error: string;
-}
 
 export function readiness(id: string | undefined): Condition {
   if (id !== undefined) return condition("Ready", "True", "Ready");
   return condition("Ready", "False", "NotCreated", "the tenant is paused and was never created");
 }
 
-export function sealing(halted: string | undefined): Condition {
-  if (halted === undefined) return condition("LedgerSealed", "True", "Sealed");
+export function sealing(halted: TenantTrouble["halted"]): Condition {
+  if (halted === null) return condition("LedgerSealed", "True", "Sealed");
   return condition("LedgerSealed", "False", "Halted", halted);
 }
 
@@ -24,7 +19,7 @@ export function sealing(halted: string | undefined): Condition {
 export function alertsDelivering(
   resource: TenantResource,
   source: Pick<ResourceSource, "secret">,
-  failing: readonly FailingReceiver[],
+  failing: TenantTrouble["failing"],
 ): Condition {
   const receivers = resource.spec.alerts.receivers.flatMap(({ name, webhook }) =>
     webhook === undefined ? [] : [{ name, ref: webhook.signingSecretRef }],

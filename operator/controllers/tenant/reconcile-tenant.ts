@@ -9,6 +9,7 @@ import {
   type StoredTenant,
   StoreError,
   type TenantOfResource,
+  type TenantTrouble,
   type Tx,
   tenantHolding,
 } from "@heauth/store";
@@ -18,7 +19,7 @@ import { type Condition, condition, type StatusSink } from "../../status/conditi
 import { INVALID, OK, type Reconciled } from "../outcome.ts";
 import type { PolicyIndex } from "../policy-index.ts";
 import { type Claim, claimOn } from "./claim.ts";
-import { alertsDelivering, type FailingReceiver, readiness, sealing } from "./conditions.ts";
+import { alertsDelivering, readiness, sealing } from "./conditions.ts";
 import { type EndTenantParts, endStored, restoreAnchor, retainAnchor } from "./end-tenant.ts";
 import { Removals } from "./removals.ts";
 
@@ -27,10 +28,8 @@ export interface TenantControllerOptions extends EndTenantParts {
   readonly status: StatusSink;
   readonly policies: PolicyIndex;
   readonly log: Logger;
-  /** Why the tenant's log is not sealed any further; undefined while it is. */
-  readonly halted: (tenantId: string) => string | undefined;
-  /** Its receivers that have taken nothing for a while. */
-  readonly failingReceivers: (tenantId: string) => readonly FailingReceiver[];
+  /** What the jobs have found; undefined: nothing. */
+  readonly troubleOf: (tenantId: string) => TenantTrouble | undefined;
 }
 
 /** Keeps a Tenant in being while there is data of it. */
@@ -89,7 +88,7 @@ export class TenantReconciler {
   }
 
   #conditions({ inForce, problems }: Observed<TenantResource>, id: string | undefined): Condition[] {
-    const { source, halted, failingReceivers } = this.#options;
+    const { source, troubleOf } = this.#options;
     const conditions =
       problems.length === 0
         ? [readiness(id)]
@@ -98,8 +97,9 @@ export class TenantReconciler {
       conditions.push(condition("Paused", "True", "Paused", "what was compiled last stays in force"));
     }
     if (id === undefined) return conditions;
-    conditions.push(sealing(halted(id)));
-    if (inForce !== undefined) conditions.push(alertsDelivering(inForce, source, failingReceivers(id)));
+    const { halted = null, failing = [] } = troubleOf(id) ?? {};
+    conditions.push(sealing(halted));
+    if (inForce !== undefined) conditions.push(alertsDelivering(inForce, source, failing));
     return conditions;
   }
 

@@ -44,11 +44,6 @@ export class Sealer {
     });
   }
 
-  /** Why tenants' logs are not sealed any further, by tenant id. */
-  halted(): ReadonlyMap<string, string> {
-    return new Map([...this.#halted].map(([id, { why }]) => [id, why]));
-  }
-
   /** Holds a tenant's log against its anchor in the next round, though nothing waits to be sealed. */
   lookAgain(tenant: NamedTenant): void {
     this.#due.set(tenant.id, tenant);
