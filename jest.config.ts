@@ -8,6 +8,8 @@ const config: Config = {
   setupFiles: ["<rootDir>/jest.setup.mjs"],
   globalSetup: "<rootDir>/testing/postgres-start.ts",
   globalTeardown: "<rootDir>/testing/postgres-stop.ts",
+  // Against hanging only: how fast a busy machine is proves nothing.
+  testTimeout: 30_000,
   maxWorkers: 2,
 };
 export default config;

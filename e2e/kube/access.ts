@@ -19,13 +19,17 @@ export interface TokenWish {
   readonly audience?: string;
   /** An hour unless given; the API server gives no less than ten minutes. */
   readonly seconds?: number;
+  /** A pod whose `serviceAccountName` is the same. */
   readonly boundPod?: { readonly name: string; readonly uid: string };
 }
 
 /** The cluster's admin, or a service account, which must exist. */
 export type KubeUser = "admin" | { readonly serviceAccount: string; readonly namespace: string };
 
-/** A token by the TokenRequest API, as a kubelet would ask for it. */
+/**
+ * A token by the TokenRequest API, as a kubelet would ask for it. The API server remembers for 10 s that a token was good: one whose
+ * pod is deleted passes a review for that long.
+ */
 export async function requestToken(
   client: ClusterClient,
   serviceAccount: ServiceAccount,
