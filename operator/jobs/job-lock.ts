@@ -2,30 +2,45 @@ import type { Database } from "@heauth/store";
 
 /** As much of a pooled connection as locks need. */
 interface Connection {
-  query(sql: string, params: unknown[]): Promise<{ rows: { locked?: boolean }[] }>;
+  query(sql: string, params?: unknown[]): Promise<{ rows: { locked?: boolean }[] }>;
   once(event: "error", listener: () => void): unknown;
   release(destroy: boolean): void;
 }
 
+export interface JobLocksOptions {
+  /** How long the server waits for a word on the locks' connection before it ends it; 15 s unless given. */
+  readonly silenceMs?: number;
+}
+
+const SILENCE_MS = 15_000;
+
 /**
  * Advisory locks of the session kind, all on one connection: of several operators on the same database one runs each job. Who loses
  * the connection loses its locks; what was under way then is fenced by the database itself (compare-and-set, row locks).
+ *
+ * A process that is frozen (SIGSTOP, a paused machine) keeps its connection: its kernel still answers. So the server is told to end
+ * the session when nothing is heard on it for a while, and the connection says something several times as often.
  */
 export class JobLocks {
   readonly #database: Database;
+  readonly #silenceMs: number;
   readonly #held = new Set<string>();
   #opening: Promise<Connection> | undefined;
   #open: Connection | undefined;
+  /** Until then, by the monotonic clock in ms, the server has not given the locks to anybody else. */
+  #heldUntil = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
   /** A connection answers one question at a time. */
   #asking: Promise<unknown> = Promise.resolve();
 
-  constructor(database: Database) {
+  constructor(database: Database, { silenceMs = SILENCE_MS }: JobLocksOptions = {}) {
     this.#database = database;
+    this.#silenceMs = silenceMs;
   }
 
   /** Whether the job is ours to run now; asks for it where it is not. */
   async holds(job: string): Promise<boolean> {
-    if (this.#held.has(job)) return true;
+    if (this.#held.has(job) && performance.now() < this.#heldUntil) return true;
     const asked = this.#asking.then(() => this.#ask(job));
     this.#asking = asked.catch(() => {});
     return asked;
@@ -33,18 +48,29 @@ export class JobLocks {
 
   async #ask(job: string): Promise<boolean> {
     const connection = await this.#connection();
-    try {
-      const { rows } = await connection.query(
-        "SELECT pg_try_advisory_lock(hashtextextended('heauth.job.' || $1, 0)) AS locked",
-        [job],
-      );
+    // A lock that is held is not taken again, else it would have to be given back as often.
+    if (this.#held.has(job)) await this.#say(connection, "SELECT true AS locked");
+    else {
+      const sql = "SELECT pg_try_advisory_lock(hashtextextended('heauth.job.' || $1, 0)) AS locked";
+      const locked = await this.#say(connection, sql, [job]);
       // The connection may have gone while it answered.
-      if (rows[0]?.locked === true && this.#open === connection) this.#held.add(job);
+      if (locked && this.#open === connection) this.#held.add(job);
+    }
+    return this.#held.has(job);
+  }
+
+  /** Every answer shows that the session, and with it every lock, still stands. */
+  async #say(connection: Connection, sql: string, params: unknown[] = []): Promise<boolean> {
+    // The server counts from its answer on, which is later than this.
+    const asked = performance.now();
+    try {
+      const { rows } = await connection.query(sql, params);
+      if (this.#open === connection) this.#heldUntil = asked + this.#silenceMs;
+      return rows[0]?.locked === true;
     } catch (error) {
       this.#drop(connection);
       throw error;
     }
-    return this.#held.has(job);
   }
 
   /** Gives every lock back. */
@@ -65,15 +91,31 @@ export class JobLocks {
   async #connect(): Promise<Connection> {
     const connection: Connection = await this.#database.pool.connect();
     connection.once("error", () => this.#drop(connection));
+    try {
+      await connection.query(`SET idle_session_timeout = ${this.#silenceMs}`);
+    } catch (error) {
+      connection.release(true);
+      throw error;
+    }
     this.#open = connection;
+    this.#heartbeat = setInterval(() => this.#beat(connection), this.#silenceMs / 4);
     return connection;
+  }
+
+  #beat(connection: Connection): void {
+    // A question that waits for its answer is a word, too.
+    this.#asking = this.#asking
+      .then(() => (this.#open === connection ? this.#say(connection, "SELECT true AS locked") : false))
+      .catch(() => {});
   }
 
   /** Ending the connection gives its locks back. */
   #drop(connection: Connection): void {
     if (this.#open !== connection) return;
     this.#open = undefined;
+    clearInterval(this.#heartbeat);
     this.#held.clear();
+    this.#heldUntil = 0;
     connection.release(true);
   }
 }

@@ -1,7 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { createLogs } from "@heauth/program";
 import type { Database } from "@heauth/store";
 import { type TestDatabase, testDatabase } from "@heauth/store/testing";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { Job } from "./job.ts";
 import { JobLocks } from "./job-lock.ts";
 
@@ -83,6 +87,56 @@ test("who loses the connection loses the lock, and asks for it again", async () 
   // The server gives the lock back when it has seen the connection end.
   while (!(await rival.locks.holds("seal"))) await store.superuser.query("SELECT pg_sleep(0.005)");
   expect(await first.locks.holds("seal")).toBe(false);
+});
+
+describe("a holder that is silent", () => {
+  const SILENCE_MS = 400;
+
+  test("because it is frozen loses its locks, and knows that when it goes on", async () => {
+    const program = fileURLToPath(new URL("../testing/lock-holder.ts", import.meta.url));
+    const args = ["--disable-warning=ExperimentalWarning", program, store.url, `${SILENCE_MS}`];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "exit");
+    stops.push(async () => {
+      child.kill("SIGKILL");
+      await ended;
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const says = async () => (await lines.next()).value === "true";
+    while (!(await says()));
+
+    const rival = new JobLocks(database, { silenceMs: SILENCE_MS });
+    stops.push(() => rival.release());
+    // Alive, it keeps them, for longer than it may be silent.
+    const aliveUntil = performance.now() + 3 * SILENCE_MS;
+    while (performance.now() < aliveUntil) {
+      expect(await rival.holds("seal")).toBe(false);
+      expect(await says()).toBe(true);
+    }
+    child.kill("SIGSTOP");
+    const frozenAt = performance.now();
+    while (!(await rival.holds("seal"))) await store.superuser.query("SELECT pg_sleep(0.01)");
+    expect(performance.now() - frozenAt).toBeLessThan(SILENCE_MS + 2_000);
+    child.kill("SIGCONT");
+    const said = [await says()];
+    while (said.at(-1)) said.push(await says());
+    // What it had said before it was frozen may still come out of the pipe; from then on it holds nothing.
+    for (let n = 0; n < 10; n++) expect(await says()).toBe(false);
+    expect(await rival.holds("seal")).toBe(true);
+  });
+
+  test("does not lose them while it only has nothing to do", async () => {
+    const locks = new JobLocks(database, { silenceMs: SILENCE_MS });
+    const rival = new JobLocks(database, { silenceMs: SILENCE_MS });
+    stops.push(
+      () => locks.release(),
+      () => rival.release(),
+    );
+    expect(await locks.holds("seal")).toBe(true);
+    const until = performance.now() + 3 * SILENCE_MS;
+    while (performance.now() < until) expect(await rival.holds("seal")).toBe(false);
+    expect(await locks.holds("seal")).toBe(true);
+  });
 });
 
 test("a failed round is logged, and tried again", async () => {

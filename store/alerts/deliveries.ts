@@ -103,7 +103,8 @@ export async function takeBudget(
   return row?.over === true ? row.ends : undefined;
 }
 
-const NAMED = `tenant_id = $1 AND (alert_id, receiver, kind) IN
+/** Those of them that are not told of yet: somebody else may have been faster than one whose lease is over. */
+const NAMED = `tenant_id = $1 AND delivered_at IS NULL AND (alert_id, receiver, kind) IN
   (SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[]))`;
 
 function names(deliveries: readonly DeliveryName[]): unknown[] {

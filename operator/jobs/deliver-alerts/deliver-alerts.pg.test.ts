@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createLogs, createMetrics, uuidv7 } from "@heauth/program";
-import { type Database, raiseAlerts } from "@heauth/store";
+import { abandon, type Database, markFailed, raiseAlerts, takeDueDeliveries } from "@heauth/store";
 import { insertSession, insertTenant, type TestDatabase, testDatabase, testKeys } from "@heauth/store/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { Webhook } from "standardwebhooks";
@@ -17,6 +17,7 @@ let session: string;
 let server: Server;
 let url: string;
 let status: number;
+let delayMs: number;
 let got: { id: string; message: { type: string; data: Record<string, unknown> } }[];
 
 beforeAll(async () => {
@@ -27,6 +28,7 @@ afterAll(() => store.drop());
 
 beforeEach(async () => {
   status = 200;
+  delayMs = 0;
   got = [];
   server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -34,7 +36,7 @@ beforeEach(async () => {
     const headers = request.headers as Record<string, string>;
     const message = new Webhook(SECRET).verify(Buffer.concat(chunks).toString(), headers) as never;
     got.push({ id: headers["webhook-id"] ?? "", message });
-    response.writeHead(status).end();
+    setTimeout(() => response.writeHead(status).end(), delayMs);
   });
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
@@ -257,4 +259,36 @@ test("a receiver that does not answer does not keep others waiting", async () =>
   expect(got).toHaveLength(4);
   hanging.closeAllConnections();
   await new Promise((closed) => hanging.close(closed));
+});
+
+test("what was taken is left to the next one when the lease is nearly over, so that nobody tells of it twice", async () => {
+  await raise(1, "a");
+  await raise(1, "b");
+  delayMs = 120;
+  const slow = deliverer({ leaseMs: 500, timeoutMs: 400, patienceMs: 5_000 });
+  await slow.round();
+  expect(got).toHaveLength(1);
+  delayMs = 0;
+  const next = deliverer();
+  while (got.length < 2) await next.round();
+  await slow.round();
+  await next.round();
+  expect(new Set(got.map(({ id }) => id)).size).toBe(2);
+  expect(got).toHaveLength(2);
+});
+
+test("who comes late can't take back that somebody was told", async () => {
+  await raise();
+  const [taken] = await operator.transaction((tx) => takeDueDeliveries(tx, { perReceiver: 8, leaseMs: 0 }));
+  await deliverer().round();
+  expect(got).toHaveLength(1);
+  const late = taken === undefined ? [] : [taken];
+  await operator.transaction((tx) => markFailed(tx, late, "no answer", 0));
+  await operator.transaction((tx) => abandon(tx, late, "given up"));
+  await deliverer().round();
+  expect(got).toHaveLength(1);
+  const rows = await store.superuser.query("SELECT abandoned_at, attempts FROM alert_delivery WHERE tenant_id = $1", [
+    tenant.id,
+  ]);
+  expect(rows).toEqual([{ abandoned_at: null, attempts: 1 }]);
 });

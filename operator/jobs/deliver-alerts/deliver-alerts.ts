@@ -32,11 +32,12 @@ export interface DeliverAlertsOptions {
   readonly firstRetryMs?: number;
   /** How long a round waits for receivers; 500 ms unless given. */
   readonly patienceMs?: number;
+  /** How long what was taken is this process's to deliver; a minute unless given. */
+  readonly leaseMs?: number;
   readonly random?: () => number;
 }
 
 const PER_RECEIVER = 8;
-const LEASE_MS = 60_000;
 const LONGEST_RETRY_MS = 3_600_000;
 /** Over half a day, the waits together. */
 const MOST_ATTEMPTS = 24;
@@ -58,6 +59,7 @@ export class AlertDeliverer {
       timeoutMs: 5_000,
       firstRetryMs: 5_000,
       patienceMs: 500,
+      leaseMs: 60_000,
       random: Math.random,
       ...options,
     };
@@ -72,14 +74,15 @@ export class AlertDeliverer {
    * @returns whether there may be more at once
    */
   async round(): Promise<boolean> {
-    const { database, patienceMs } = this.#options;
+    const { database, patienceMs, leaseMs } = this.#options;
     await this.#prune();
     const busy = [...this.#busy.values()].map(({ name }) => name);
+    const takenAtMs = performance.now();
     const due = await database.transaction((tx) =>
-      takeDueDeliveries(tx, { perReceiver: PER_RECEIVER, leaseMs: LEASE_MS, except: busy }),
+      takeDueDeliveries(tx, { perReceiver: PER_RECEIVER, leaseMs, except: busy }),
     );
     const receivers = Map.groupBy(due, ({ tenantId, receiver }) => `${tenantId} ${receiver}`);
-    const started = [...receivers].map(([key, deliveries]) => this.#start(key, deliveries));
+    const started = [...receivers].map(([key, deliveries]) => this.#start(key, deliveries, takenAtMs));
     const patience = new AbortController();
     await Promise.race([Promise.all(started), pause(patienceMs, patience.signal).catch(() => undefined)]);
     patience.abort();
@@ -92,10 +95,10 @@ export class AlertDeliverer {
     await Promise.all([...this.#busy.values()].map(({ served }) => served));
   }
 
-  #start(key: string, deliveries: readonly DueDelivery[]): Promise<void> {
+  #start(key: string, deliveries: readonly DueDelivery[], takenAtMs: number): Promise<void> {
     const [name] = deliveries;
     if (name === undefined) return Promise.resolve();
-    const served = this.#serve(deliveries)
+    const served = this.#serve(deliveries, takenAtMs)
       .catch((error: unknown) => {
         const { tenantId: tenant, receiver } = name;
         this.#options.log.warn(
@@ -109,7 +112,8 @@ export class AlertDeliverer {
   }
 
   /** One receiver's, one after the other; when one fails, the rest waits with it. */
-  async #serve(deliveries: readonly DueDelivery[]): Promise<void> {
+  async #serve(deliveries: readonly DueDelivery[], takenAtMs: number): Promise<void> {
+    const { leaseMs, timeoutMs } = this.#options;
     const [any] = deliveries;
     if (any === undefined) return;
     if (any.webhook === null) return await this.#giveUp(deliveries, "the receiver was removed");
@@ -121,6 +125,8 @@ export class AlertDeliverer {
     ];
     for (const [index, { of, message }] of messages.entries()) {
       if (this.#stopped) return;
+      // Who was frozen meanwhile may find that others have told of the rest: it is left to whoever takes it next.
+      if (performance.now() - takenAtMs > leaseMs - timeoutMs) return;
       if (await this.#overBudget(of)) continue;
       try {
         await this.#send(any, message);
