@@ -7,6 +7,7 @@ import { runHub } from "./hub/main.ts";
 import { keysCommand } from "./keys/create-command.ts";
 import { ledgerCommand } from "./ledger/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
+import { runOperator } from "./operator/main.ts";
 import { runStandalone } from "./standalone/main.ts";
 import { superuserCommand } from "./superuser/create.ts";
 import { runWebhook } from "./webhook/main.ts";
@@ -35,6 +36,7 @@ const heauth = new Command("heauth")
   .version(version)
   .showHelpAfterError()
   .addCommand(program("standalone", "run everything on one machine (see `heauth standalone --help`)", runStandalone))
+  .addCommand(program("operator", "on Kubernetes: reconcile Tenants and AuthPolicies, seal the ledger", runOperator))
   .addCommand(program("sidecar", "decide and record the requests of one app, for the Envoy beside it", runSidecar))
   .addCommand(program("hub", "be the sidecars' control plane in a cluster", runHub))
   .addCommand(program("webhook", "tell the API server which Tenants and AuthPolicies are valid", runWebhook))

@@ -1,6 +1,7 @@
 export { AnchorFiles } from "./anchor/files.ts";
 export type { AnchoredTenant, AnchorKeeper, AnchorStore } from "./anchor/store.ts";
 export { createOperator, type Operator, type OperatorOptions } from "./app.ts";
+export { type ClusterOperator, type ClusterOperatorOptions, createClusterOperator } from "./cluster-operator.ts";
 export { OperatorError, type OperatorErrorCode } from "./errors.ts";
 export { type CloseBlocksOptions, closeBlocks } from "./jobs/close-blocks/close-blocks.ts";
 export type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";

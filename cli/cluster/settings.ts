@@ -10,7 +10,7 @@ const path = z.string().min(1);
 export const clusterSettings = {
   kubeconfig: setting(path.optional(), {
     description: "How to reach the API server; in a pod, its service account unless given.",
-    example: "~/.kube/config",
+    example: "./kubeconfig",
   }),
   namespace: setting(
     z

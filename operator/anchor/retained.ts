@@ -26,7 +26,7 @@ export class RetainedAnchors implements AnchorKeeper {
     for (let attempt = 1; ; attempt++) {
       try {
         const kept = await this.#get(tenantId);
-        if (kept === undefined) await this.#client.create(CONFIG_MAPS, this.#configMap(tenantId, note));
+        if (kept === undefined) await this.#create(tenantId, note);
         else if (isNewer(note, kept.data?.[KEY] ?? "")) await this.#replace(tenantId, note, kept);
         return;
       } catch (error) {
@@ -61,16 +61,16 @@ export class RetainedAnchors implements AnchorKeeper {
     }
   }
 
-  #configMap(tenantId: string, note: string): ConfigMap {
-    return { metadata: { ...this.#name(tenantId), labels: LABELS }, data: { [KEY]: note } };
+  async #create(tenantId: string, note: string): Promise<void> {
+    const configMap: ConfigMap = { metadata: { ...this.#name(tenantId), labels: LABELS }, data: { [KEY]: note } };
+    await this.#client.create(CONFIG_MAPS, configMap);
   }
 
-  async #replace(tenantId: string, note: string, { metadata }: ConfigMap): Promise<void> {
-    const { resourceVersion } = metadata;
-    const object = this.#configMap(tenantId, note);
-    await this.#client.replace(CONFIG_MAPS, {
-      ...object,
-      metadata: { ...object.metadata, ...(resourceVersion && { resourceVersion }) },
+  /** The version makes it a compare-and-set. */
+  async #replace(tenantId: string, note: string, { metadata: { resourceVersion } }: ConfigMap): Promise<void> {
+    await this.#client.patch(CONFIG_MAPS, this.#name(tenantId), {
+      metadata: { resourceVersion },
+      data: { [KEY]: note },
     });
   }
 }

@@ -1,0 +1,80 @@
+import { hostname } from "node:os";
+import { createClusterOperator } from "@heauth/operator";
+import { inOrder, type Part, type ProgramContext, systemClock, uuidv7 } from "@heauth/program";
+import { type ClusterClient, openCluster } from "@heauth/program/kubernetes";
+import { type Database, LedgerWriter } from "@heauth/store";
+import { deferred } from "../cluster/deferred.ts";
+import { openProgramDatabase } from "../cluster/open-database.ts";
+import { measurePools } from "../cluster/pools.ts";
+import { CliError } from "../errors.ts";
+import { readLedgerKeys, readProgramKey } from "../keys/read-key.ts";
+import type { OperatorConfig } from "./config.ts";
+
+/** The operator as a program: waits for its database and its schema, then works until it is stopped. */
+export async function createOperatorProgram(context: ProgramContext<OperatorConfig>): Promise<Part[]> {
+  const { config, logs, health } = context;
+  const keys = await readKeys(config);
+  const cluster = await openCluster({ kubeconfig: config.kubeconfig });
+  const namespace = config.namespace ?? cluster.namespace;
+  if (namespace === undefined) {
+    throw new CliError(
+      "InvalidOption",
+      "namespace is missing: neither a pod nor the kubeconfig says which is heauth's",
+    );
+  }
+  let waitingFor: string | undefined = "the database has not been asked yet";
+  health.addReady("database", () => waitingFor);
+
+  const program = deferred("operator", async (stopping) => {
+    const database = await openProgramDatabase(
+      { url: config.database, role: "heauth_operator", applicationName: "heauth operator" },
+      {
+        log: logs.log,
+        stopping,
+        onState: (why) => {
+          waitingFor = why;
+        },
+      },
+    );
+    return compose(context, { database, client: cluster.client, namespace, keys });
+  });
+  return [program];
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly client: ClusterClient;
+  readonly namespace: string;
+  readonly keys: Awaited<ReturnType<typeof readKeys>>;
+}
+
+function compose(context: ProgramContext<OperatorConfig>, { database, client, namespace, keys }: Parts): Part {
+  const { config, logs, metrics, health } = context;
+  measurePools(metrics, new Map([["operator", database] as const]));
+  const now = () => systemClock.wallMicros();
+  const ledgerWriter = new LedgerWriter({ program: "operator", programKey: keys.operator, now });
+  const operator = createClusterOperator({
+    database,
+    client,
+    namespace,
+    identity: `${hostname()}_${uuidv7()}`,
+    leaseMs: config.lease,
+    ledgerWriter,
+    programKeys: keys,
+    issuer: config.issuer,
+    now,
+    log: logs.log,
+    metrics,
+  });
+  health.addReady("resources", () => operator.problem());
+  const connections: Part = { name: "database", start: async () => {}, stop: () => database.stop() };
+  const journals: Part = { name: "journals", start: async () => {}, stop: () => ledgerWriter.close(database) };
+  return inOrder("operator", [connections, journals, operator], logs.log);
+}
+
+async function readKeys({ programKey, ledgerKeys }: OperatorConfig) {
+  const operator = await readProgramKey(programKey, "operator");
+  const pinned = await readLedgerKeys(ledgerKeys);
+  if (pinned.has(operator.id)) return { operator, pinned };
+  throw new CliError("KeyFile", `${ledgerKeys} does not have the key of ${programKey}, ${operator.id}`);
+}

@@ -1,0 +1,19 @@
+import { commonSettings, durationMs, setting } from "@heauth/program";
+import * as z from "zod";
+import { clusterSettings } from "../cluster/settings.ts";
+
+/** The settings of `heauth operator`. */
+export const operatorSettings = z.object({
+  ...commonSettings,
+  ...clusterSettings,
+  issuer: setting(z.url({ protocol: /^https?$/ }), {
+    description: "`iss` of every token, as identity has it; access tokens of another issuer are refused.",
+    example: "https://auth.example.org",
+  }),
+  lease: setting(durationMs().prefault("15s"), {
+    description: "How long an operator that says nothing any more is waited for before another one takes over.",
+    example: "15s",
+  }),
+});
+
+export type OperatorConfig = z.output<typeof operatorSettings>;

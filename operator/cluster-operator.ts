@@ -1,0 +1,65 @@
+import { inOrder, type Part } from "@heauth/program";
+import type { ClusterClient } from "@heauth/program/kubernetes";
+import { ClusterAnchors } from "./anchor/cluster-anchors.ts";
+import { RetainedAnchors } from "./anchor/retained.ts";
+import { createOperator, type OperatorOptions } from "./app.ts";
+import { createElector } from "./runtime/elector.ts";
+import { createEvents } from "./runtime/events.ts";
+import { KubernetesSource } from "./source/kubernetes/kubernetes-source.ts";
+import { KubernetesStatus } from "./status/kubernetes-status.ts";
+
+export interface ClusterOperatorOptions
+  extends Pick<
+    OperatorOptions,
+    "database" | "ledgerWriter" | "programKeys" | "issuer" | "now" | "log" | "metrics" | "blockGraceMs"
+  > {
+  readonly client: ClusterClient;
+  /** heauth's own: its Secrets, its Lease and the anchors of tenants without a resource are there. */
+  readonly namespace: string;
+  /** Of this process, and of no other ever. */
+  readonly identity: string;
+  /** How long others leave a Lease alone that is not renewed; 15 s unless given. */
+  readonly leaseMs?: number;
+}
+
+export interface ClusterOperator extends Part {
+  /** Why it could not take over at once: not everything has been read yet. */
+  problem(): string | undefined;
+}
+
+const LEASE = "heauth-operator";
+const CONTROLLER = "heauth.io/operator";
+
+/** The operator on Kubernetes: resources, statuses and anchors are the API server's, and a Lease says which one reconciles. */
+export function createClusterOperator(options: ClusterOperatorOptions): ClusterOperator {
+  const { client, namespace, identity, leaseMs, log, metrics } = options;
+  const source = new KubernetesSource({ client, namespace, log, metrics });
+  const keeper = new RetainedAnchors(client, namespace);
+  const anchors = new ClusterAnchors({
+    client,
+    keeper,
+    seen: (name) => source.kept({ kind: "Tenant", namespace: "", name }),
+    log,
+    metrics,
+  });
+  const events = createEvents({ client, reportingController: CONTROLLER, reportingInstance: identity, log });
+  const operator = createOperator({
+    ...options,
+    resourceSource: source,
+    anchors,
+    anchorKeeper: keeper,
+    statusSink: new KubernetesStatus({ client, kept: (key) => source.kept(key), events, log }),
+    leadership: (lead) =>
+      createElector({
+        client,
+        namespace,
+        name: LEASE,
+        identity,
+        ...(leaseMs !== undefined && { leaseMs }),
+        lead,
+        log,
+        metrics,
+      }),
+  });
+  return { ...inOrder("operator", [events, anchors, operator], log), problem: () => source.problem() };
+}
