@@ -90,17 +90,13 @@ describe("Tenant", () => {
     expect(found).toEqual(good ? [] : ["Invalid spec.alerts.receivers[0].webhook.url"]);
   });
 
-  test.each([
-    [
-      "spec.allowedNamespaces",
-      { from: "Selector", selector: { matchLabels: { a: "b" } } },
-      "spec.allowedNamespaces.from",
-    ],
-    ["spec.audit.retentionDays", 400, "spec.audit.retentionDays"],
-    ["spec.reclaimPolicy", "Delete", "spec.reclaimPolicy"],
-  ])("%s: %j is not built yet, and says so", (path, value, field) => {
-    expect(problems(changed(tenant, path, value))).toEqual([
-      expect.objectContaining({ code: "NotSupported", field, expected: expect.stringContaining("not built") }),
+  test("what is not built yet says so", () => {
+    expect(problems(changed(tenant, "spec.audit.retentionDays", 400))).toEqual([
+      expect.objectContaining({
+        code: "NotSupported",
+        field: "spec.audit.retentionDays",
+        expected: expect.stringContaining("not built"),
+      }),
     ]);
   });
 
