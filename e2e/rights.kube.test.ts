@@ -1,0 +1,131 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Child, pause } from "@heauth/program";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, kubeAssets, startApiServer } from "./kube/index.ts";
+import { createServer } from "./kube/process.ts";
+
+const MANIFESTS = fileURLToPath(new URL("../manifests/", import.meta.url));
+const OPERATOR = "system:serviceaccount:heauth-system:heauth-operator";
+const HUB = "system:serviceaccount:heauth-system:heauth-hub";
+const WEBHOOK = "system:serviceaccount:heauth-system:heauth-webhook";
+
+interface Rule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+describeKube("rights that the manifests give", () => {
+  let server: ApiServer;
+  let manager: Child | undefined;
+
+  beforeAll(async () => {
+    server = await startApiServer();
+    for (const path of ["namespace.yaml", "rbac", "webhook.yaml"]) await kubectl("apply", "-f", join(MANIFESTS, path));
+    await kubectl("create", "namespace", "shop");
+    for (const role of ["view", "edit", "admin"]) {
+      await kubectl("create", "rolebinding", role, "-n", "shop", `--clusterrole=${role}`, `--user=${role}`);
+    }
+    for (const role of ["heauth-tenants-view", "heauth-tenants-admin"]) {
+      await kubectl("create", "clusterrolebinding", `test-${role}`, `--clusterrole=${role}`, `--user=${role}`);
+    }
+    manager = await startAggregation();
+  }, API_SERVER_STARTS_WITHIN_MS);
+  afterAll(async () => {
+    await manager?.stop(AbortSignal.timeout(5_000));
+    await server?.stop();
+  });
+
+  async function kubectl(...args: string[]): Promise<string> {
+    const { stdout, stderr, code } = await server.kubectl(args);
+    if (code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr}`);
+    return stdout;
+  }
+
+  /** The controller that fills `view`, `edit` and `admin`. */
+  async function startAggregation(): Promise<Child> {
+    const command = kubeAssets()?.kubeControllerManager;
+    if (command === undefined) throw new Error("there is no kube-controller-manager on this machine");
+    const flags = {
+      kubeconfig: await server.kubeconfig(),
+      controllers: "clusterrole-aggregation-controller",
+      "leader-elect": "false",
+      "secure-port": "0",
+    };
+    const child = createServer({
+      name: "kube-controller-manager",
+      folder: server.folder,
+      command,
+      args: () => Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
+      ready: async (_run, signal) => {
+        while ((await can("admin", "create", "authpolicies.heauth.io")) !== "yes") await pause(100, signal);
+      },
+    });
+    await child.start();
+    return child;
+  }
+
+  async function can(user: string, verb: string, resource: string, ...where: string[]): Promise<string> {
+    const namespace = where.length === 0 ? ["-n", "shop"] : where;
+    const [type = "", subresource] = resource.split(" ");
+    const of = subresource === undefined ? [] : [`--subresource=${subresource}`];
+    const { stdout } = await server.kubectl(["auth", "can-i", verb, type, ...of, `--as=${user}`, ...namespace]);
+    return stdout.trim();
+  }
+
+  const policies = "authpolicies.heauth.io";
+  const tenants = "tenants.heauth.io";
+  const own = ["-n", "heauth-system"];
+
+  test.each<[who: string, verb: string, resource: string, may: "yes" | "no", where?: string[]]>([
+    ["view", "list", policies, "yes"],
+    ["view", "create", policies, "no"],
+    ["view", "list", tenants, "no"],
+    ["edit", "get", policies, "yes"],
+    ["edit", "update", policies, "no"],
+    ["edit", "delete", policies, "no"],
+    ["admin", "delete", policies, "yes"],
+    ["admin", "patch", policies, "yes"],
+    ["admin", "patch", `${policies} status`, "no"],
+    ["admin", "create", tenants, "no"],
+    ["heauth-tenants-view", "get", tenants, "yes"],
+    ["heauth-tenants-view", "update", tenants, "no"],
+    ["heauth-tenants-admin", "create", tenants, "yes"],
+    ["heauth-tenants-admin", "patch", `${tenants} status`, "no"],
+    [OPERATOR, "patch", `${tenants} status`, "yes"],
+    [OPERATOR, "patch", policies, "no"],
+    [OPERATOR, "delete", tenants, "no"],
+    [OPERATOR, "list", "secrets", "yes", own],
+    [OPERATOR, "list", "secrets", "no"],
+    [OPERATOR, "create", "secrets", "no", own],
+    [OPERATOR, "update", "leases.coordination.k8s.io/heauth-operator", "yes", own],
+    [OPERATOR, "update", "leases.coordination.k8s.io/other", "no", own],
+    [HUB, "create", "tokenreviews.authentication.k8s.io", "yes"],
+    [HUB, "get", "pods", "yes"],
+    [HUB, "list", "pods", "no"],
+    [HUB, "get", tenants, "no"],
+    [HUB, "get", "secrets", "no", own],
+    [WEBHOOK, "get", "secrets/heauth-webhook-certificates", "yes", own],
+    [WEBHOOK, "get", "secrets/other", "no", own],
+    [WEBHOOK, "patch", tenants, "no"],
+    ["system:serviceaccount:shop:default", "get", policies, "no"],
+  ])("%s, %s %s: %s", async (who, verb, resource, may, where = []) => {
+    expect(await can(who, verb, resource, ...where)).toBe(may);
+  });
+
+  test("no role but the operator's may write a Tenant's status", async () => {
+    const { items } = JSON.parse(await kubectl("get", "clusterroles,roles", "-A", "-o", "json")) as {
+      items: { metadata: { name: string }; rules?: Rule[] | null }[];
+    };
+    const writes = ({ apiGroups = [], resources = [], verbs }: Rule) =>
+      apiGroups.some((group) => group === "heauth.io" || group === "*") &&
+      resources.some((resource) => ["tenants/status", "*/status", "*"].includes(resource)) &&
+      verbs.some((verb) => ["create", "update", "patch", "*"].includes(verb));
+    const found = items.filter(({ rules }) => rules?.some(writes)).map(({ metadata }) => metadata.name);
+    // The cluster's administrators, whom nothing is kept from, and Kubernetes' own controllers.
+    expect(found.filter((name) => name !== "cluster-admin" && !name.startsWith("system:")).sort()).toEqual([
+      "heauth-operator",
+    ]);
+  });
+});
