@@ -80,7 +80,12 @@ export class Reconciling {
       [...source.list("AuthPolicy"), ...names.policies],
     ];
     this.#first.begin(stages, (key) => this.#queue.add(key));
-    void this.#first.over.then(() => this.#synced.resolve());
+    const began = performance.now();
+    void this.#first.over.then(() => {
+      const ms = Math.round(performance.now() - began);
+      log.info({ tenants: stages[0]?.length, policies: stages[1]?.length, ms }, "everything has been reconciled once");
+      this.#synced.resolve();
+    });
     try {
       await aborted(AbortSignal.any([over, this.#fenced.signal]));
       if (this.#fenced.signal.aborted) log.warn("another operator reconciles: this one leaves it to that one");

@@ -38,15 +38,16 @@ export async function watchOnce<O extends KubeObject>(
     why ??= reason;
     giveUp.abort();
   };
-  const quiet = setTimeout(give("quiet"), quietMs);
+  /** From when it is open: the client itself gives up a server that does not even answer. */
+  let quiet: NodeJS.Timeout | undefined;
   const due = setTimeout(give("due"), untilMs);
   const opened = () => {
     isOpen = true;
-    quiet.refresh();
+    quiet = setTimeout(give("quiet"), quietMs);
     onOpen();
   };
   const heard = (event: WatchEvent<O>) => {
-    quiet.refresh();
+    quiet?.refresh();
     onEvent(event);
   };
 

@@ -18,6 +18,8 @@ export interface Follower {
   readonly logs: readonly string[];
   /** Resolves when this has been told of, from the beginning on. */
   told(change: string): Promise<void>;
+  /** Resolves when this holds after a change, or after something was logged. */
+  holds(condition: () => boolean): Promise<void>;
   /** By reason; those that did not happen are left out. */
   restarts(): Promise<Record<string, number>>;
   metric(name: string): Promise<number | undefined>;
@@ -31,18 +33,22 @@ export function createFollower(
 ): Follower {
   const changes: string[] = [];
   const logs: string[] = [];
-  const waiting = new Map<string, () => void>();
+  const waiting = new Set<() => void>();
+  const happened = () => {
+    for (const check of waiting) check();
+  };
   const destination = new Writable({
     write(line, _encoding, done) {
       const { level, msg } = JSON.parse(line.toString());
       logs.push(`${level} ${msg}`);
       done();
+      setImmediate(happened);
     },
   });
   const metrics = createMetrics();
   const say = (change: string) => {
     changes.push(change);
-    waiting.get(change)?.();
+    happened();
   };
   const informer = createInformer<KubeObject, Seen>({
     client,
@@ -59,16 +65,23 @@ export function createFollower(
     ...options,
   });
   const measured = async () => (await metrics.text()).split("\n").map((line) => line.split(/ (?=\S+$)/));
+  const holds = (condition: () => boolean): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const check = () => {
+      if (!condition()) return;
+      waiting.delete(check);
+      resolve();
+    };
+    waiting.add(check);
+    check();
+    return promise;
+  };
   return {
     informer,
     changes,
     logs,
-    told(change) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      if (changes.includes(change)) resolve();
-      waiting.set(change, resolve);
-      return promise;
-    },
+    holds,
+    told: (change) => holds(() => changes.includes(change)),
     async restarts() {
       const found = (await measured()).flatMap(([series = "", value]) => {
         const reason = /^heauth_informer_restarts_total\{.*reason="(\w+)"/.exec(series)?.[1];
