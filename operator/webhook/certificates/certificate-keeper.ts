@@ -1,15 +1,4 @@
-import {
-  asError,
-  type Clock,
-  createBackoff,
-  elapsedMs,
-  type Instant,
-  instant,
-  type Logger,
-  type Metrics,
-  type Part,
-  retry,
-} from "@heauth/program";
+import { asError, type Clock, createBackoff, type Logger, type Metrics, type Part, retry } from "@heauth/program";
 import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
 import { readTrust, type Trust, trusts, writeTrust } from "./ca-bundle.ts";
 import { type CertificateSet, trustBundle } from "./certificate-set.ts";
@@ -62,18 +51,19 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
   const stopping = new AbortController();
   const { signal } = stopping;
   let held: CertificateSet | undefined;
-  let published: { readonly bundle: string; readonly since: Instant } | undefined;
+  let published: { readonly bundle: string; readonly sinceMs: number } | undefined;
   let looking: Promise<void> | undefined;
   let failing: string | undefined;
   let timer: NodeJS.Timeout | undefined;
 
-  /** The bundle that every API server goes by. */
+  /** The bundle that every API server goes by. A wall clock that was set forward gives nobody time to learn of it. */
   function trusted(): string | undefined {
-    return published !== undefined && elapsedMs(clock, published.since) >= SPREAD_MS ? published.bundle : undefined;
+    if (published === undefined) return undefined;
+    return clock.monotonicMs() - published.sinceMs >= SPREAD_MS ? published.bundle : undefined;
   }
   function notePublished(bundle: string | undefined): void {
     if (published?.bundle === bundle) return;
-    published = bundle === undefined ? undefined : { bundle, since: instant(clock) };
+    published = bundle === undefined ? undefined : { bundle, sinceMs: clock.monotonicMs() };
   }
 
   /**
