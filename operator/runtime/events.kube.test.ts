@@ -7,7 +7,7 @@ import { createEvents } from "./events.ts";
 describeKube("events on a real API server", () => {
   let server: ApiServer;
   beforeAll(async () => {
-    server = await startApiServer({ crds: false });
+    server = await startApiServer();
   }, API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await server?.stop();
@@ -37,7 +37,7 @@ describeKube("events on a real API server", () => {
       reason: "Invalid",
       action: "Reconcile",
     });
-    const shown = await server.kubectl(["events", "--for", "AuthPolicy.v1alpha1.heauth.io/web", "-n", "default"]);
+    const shown = await server.kubectl(["events", "--for", "authpolicy/web", "-n", "default"]);
     expect(`${shown.stdout}${shown.stderr}`).toContain("no rule");
   }, 30_000);
 });

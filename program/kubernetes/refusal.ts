@@ -5,7 +5,7 @@ interface Status {
   message?: string;
   reason?: string;
   code?: number;
-  details?: { retryAfterSeconds?: number };
+  details?: { retryAfterSeconds?: number; causes?: { field?: string }[] };
 }
 
 const BY_STATUS: Readonly<Record<number, ClusterErrorCode>> = {
@@ -27,11 +27,17 @@ export function refusalOf(what: string, status: number, retryAfter: string | und
 export function refusalOfStatus(what: string, object: unknown, status?: number, retryAfter?: string): ClusterError {
   const { message, reason, code = 500, details } = (object ?? {}) as Status;
   const httpStatus = status ?? code;
+  // A uid says which object is meant: that there is another one of its name by now is no mistake of the writer's.
+  const isOfAnother = details?.causes?.some(({ field }) => field === "metadata.uid") ?? false;
   const seconds = Number(retryAfter ?? details?.retryAfterSeconds);
-  return new ClusterError(codeOf(httpStatus, reason), `${what}: ${message || `the server answered ${httpStatus}`}`, {
-    status: httpStatus,
-    retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined,
-  });
+  return new ClusterError(
+    isOfAnother ? "Conflict" : codeOf(httpStatus, reason),
+    `${what}: ${message || `the server answered ${httpStatus}`}`,
+    {
+      status: httpStatus,
+      retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined,
+    },
+  );
 }
 
 function codeOf(status: number, reason: string | undefined): ClusterErrorCode {
