@@ -171,7 +171,22 @@ export const metricList = {
     labels: { outcome: ["sealed", "refused", "error"] },
   },
   heauth_seal_lag_seconds: { type: "gauge", description: "Age of the oldest entry that is not sealed", labels: {} },
+  heauth_anchor_writes_total: {
+    type: "counter",
+    description: "Attempts to write an anchor to the API server",
+    labels: { outcome: ["ok", "refused", "error"] },
+  },
+  heauth_anchors_unwritten: {
+    type: "gauge",
+    description: "Tenants whose newest anchor is not with the API server yet",
+    labels: {},
+  },
   heauth_blocks_closed_total: { type: "counter", description: "Blocks closed", labels: {} },
+  heauth_private_parts_erased_total: {
+    type: "counter",
+    description: "Rows whose private parts were erased for their age",
+    labels: {},
+  },
   heauth_alert_deliveries_total: {
     type: "counter",
     description: "Attempts to deliver an alert",

@@ -16,7 +16,16 @@ import {
 } from "./testing/index.ts";
 
 const DENIED = "42501"; // insufficient_privilege: no grant, or row level security
-const LEDGER = ["journal", "segment", "segment_session", "key_change", "closed_block", "log_entry", "checkpoint"];
+const LEDGER = [
+  "journal",
+  "segment",
+  "segment_session",
+  "key_change",
+  "closed_block",
+  "log_entry",
+  "checkpoint",
+  "recovery",
+];
 const PROGRAMS = ["heauth_identity", "heauth_hub", "heauth_operator"] as const;
 
 let store: TestDatabase;
@@ -26,7 +35,7 @@ let other: string;
 let session: string;
 beforeAll(async () => {
   store = await testDatabase();
-  for (const role of [...PROGRAMS, "heauth_auditor"] as const) as[role] = await store.database(role);
+  for (const role of [...PROGRAMS, "heauth_auditor", "heauth_recovery"] as const) as[role] = await store.database(role);
   const keys = testKeys();
   const recorder = new LedgerWriter({ program: "identity", programKey: keys.identity });
   acme = await insertTenant(store.superuser, "acme");
@@ -104,10 +113,96 @@ describe("what the ledger is made of", () => {
 
   test("only the operator seals", async () => {
     for (const role of ["heauth_identity", "heauth_hub"] as const) {
-      for (const table of ["closed_block", "log_entry", "checkpoint", "key_change", "log_head"]) {
+      for (const table of ["closed_block", "log_entry", "checkpoint", "key_change", "log_head", "recovery"]) {
         expect(await attempt(role, `INSERT INTO ${table} (tenant_id) VALUES ('${acme}')`)).toBe(DENIED);
       }
     }
+    expect(await attempt("heauth_operator", `INSERT INTO recovery (tenant_id) VALUES ('${acme}')`)).toBe(DENIED);
+  });
+});
+
+describe("private parts", () => {
+  const NAMES = "ARRAY(SELECT journal_id FROM segment), ARRAY(SELECT number FROM segment)";
+  const CALLS = [
+    `SELECT heauth.drop_private_parts('${uuidv7()}', '{}', '{}')`,
+    `SELECT heauth.drop_private_parts_of('${uuidv7()}', '{}')`,
+    `SELECT heauth.forget_devices('${uuidv7()}', 10)`,
+  ];
+
+  test("nobody can change them, the operator neither", async () => {
+    for (const role of [...PROGRAMS, "heauth_auditor", "heauth_recovery"] as const) {
+      expect(await attempt(role, "UPDATE segment_session SET privates = NULL")).toBe(DENIED);
+      expect(await attempt(role, "UPDATE segment_session SET privates = 'x'")).toBe(DENIED);
+    }
+  });
+
+  test("only the operator can have them erased, by functions that erase nothing else", async () => {
+    for (const role of ["heauth_identity", "heauth_hub", "heauth_auditor", "heauth_recovery"] as const) {
+      for (const call of CALLS) expect(await attempt(role, call)).toBe(DENIED);
+    }
+    for (const call of CALLS) expect(await attempt("heauth_operator", call)).toHaveLength(1);
+  });
+
+  test("and of a tenant only those that are sealed, and as old as it says", async () => {
+    const rows = async (setting: string, age: string, sealed: boolean) => {
+      await store.superuser.query(`UPDATE tenant SET settings = settings || '${setting}' WHERE id = $1`, [acme]);
+      await store.superuser.query(`UPDATE segment SET created_at = now() - $2::interval WHERE tenant_id = $1`, [
+        acme,
+        age,
+      ]);
+      await store.superuser.query("DELETE FROM log_entry WHERE tenant_id = $1", [acme]);
+      if (sealed) {
+        await store.superuser.query(
+          `INSERT INTO log_entry (tenant_id, epoch, index, kind, journal_id, number, leaf)
+           SELECT tenant_id, 0, row_number() OVER () - 1, 'segment', journal_id, number, sha256('') FROM segment
+            WHERE tenant_id = $1`,
+          [acme],
+        );
+      }
+      const call = `SELECT heauth.drop_private_parts('${acme}', ${NAMES}) AS rows`;
+      return ((await attempt("heauth_operator", call)) as [{ rows: number }])[0].rows;
+    };
+    const belongTo = (session: string) =>
+      store.superuser.query(
+        `UPDATE segment_session SET session_id = ${session} WHERE tenant_id = $1 AND privates IS NOT NULL`,
+        [acme],
+      );
+    const days = '{"audit": {"retentionDays": 30}}';
+    await belongTo("gen_random_uuid()");
+    expect(await rows("{}", "100 days", true)).toBe(0);
+    expect(await rows(days, "29 days", true)).toBe(0);
+    expect(await rows(days, "31 days", false)).toBe(0);
+    expect(await rows(days, "31 days", true)).toBeGreaterThan(0);
+    // Of a session that is open, none.
+    await belongTo("(SELECT session_id FROM active_block WHERE tenant_id = $1)");
+    expect(await rows(days, "31 days", true)).toBe(0);
+    await store.superuser.query("DELETE FROM log_entry WHERE tenant_id = $1", [acme]);
+  });
+});
+
+describe("who recovers logs", () => {
+  test("reads how they stand, and asks", async () => {
+    for (const table of ["log_head", "log_entry", "checkpoint", "recovery"]) {
+      expect(await attempt("heauth_recovery", `SELECT tenant_id FROM ${table} LIMIT 0`)).toEqual([]);
+    }
+    expect(await attempt("heauth_recovery", "SELECT id, name FROM tenant ORDER BY name")).toHaveLength(2);
+    const asked = `INSERT INTO recovery (tenant_id, number, body, signature) VALUES ('${acme}', 0, '', '') RETURNING number`;
+    expect(await attempt("heauth_recovery", asked)).toEqual([{ number: 0 }]);
+  });
+
+  test.each([
+    ...LEDGER.flatMap((table) => [`UPDATE ${table} SET tenant_id = tenant_id`, `DELETE FROM ${table}`]),
+    "UPDATE log_head SET epoch = 7",
+    "INSERT INTO log_entry (tenant_id) VALUES (gen_random_uuid())",
+    "INSERT INTO checkpoint (tenant_id) VALUES (gen_random_uuid())",
+    "SELECT settings FROM tenant",
+    "SELECT FROM segment",
+    "SELECT FROM segment_session",
+    "SELECT FROM session",
+    "SELECT FROM tenant_user",
+    "SELECT FROM alert",
+  ])("may not: %s", async (sql) => {
+    expect(await attempt("heauth_recovery", sql)).toBe(DENIED);
   });
 });
 

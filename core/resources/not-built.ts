@@ -21,16 +21,6 @@ const when = (unbuilt: boolean, path: readonly (string | number)[], value: unkno
 /** What the Tenant schema knows and this version does not do yet. */
 export const tenantNotBuilt: readonly NotBuilt<Tenant>[] = [
   {
-    field: "spec.allowedNamespaces.from",
-    found: ({ spec }) =>
-      when(
-        spec.allowedNamespaces.from === "Selector",
-        ["spec", "allowedNamespaces", "from"],
-        spec.allowedNamespaces.from,
-      ),
-    works: "None, All",
-  },
-  {
     field: "spec.registration",
     found: ({ spec }) => when(spec.registration === "Open", ["spec", "registration"], spec.registration),
     works: "Closed",
@@ -50,20 +40,9 @@ export const tenantNotBuilt: readonly NotBuilt<Tenant>[] = [
     works: "webhook",
   },
   {
-    field: "spec.audit.retentionDays",
-    found: ({ spec }) =>
-      when(spec.audit.retentionDays !== undefined, ["spec", "audit", "retentionDays"], spec.audit.retentionDays),
-    works: "absent: records are kept for ever",
-  },
-  {
     field: "spec.adminSecretRef",
     found: ({ spec }) => when(spec.adminSecretRef !== undefined, ["spec", "adminSecretRef"], spec.adminSecretRef),
     works: "absent: `heauth superuser create` makes the first administrator",
-  },
-  {
-    field: "spec.reclaimPolicy",
-    found: ({ spec }) => when(spec.reclaimPolicy === "Delete", ["spec", "reclaimPolicy"], spec.reclaimPolicy),
-    works: "Retain",
   },
 ];
 

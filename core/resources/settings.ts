@@ -30,6 +30,8 @@ export const tenantSettingsSchema = z.strictObject({
     ),
     dedupWindowMs: ms,
   }),
+  /** Absent: private parts are kept for ever. */
+  audit: z.strictObject({ retentionDays: z.int().min(1) }).optional(),
 });
 
 export type TenantSettings = z.output<typeof tenantSettingsSchema>;
@@ -64,6 +66,7 @@ export function tenantSettings(tenant: Tenant): TenantSettings {
       ),
       dedupWindowMs: milliseconds(spec.alerts.dedupWindow),
     },
+    ...(spec.audit.retentionDays === undefined ? {} : { audit: { retentionDays: spec.audit.retentionDays } }),
   };
 }
 

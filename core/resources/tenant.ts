@@ -114,15 +114,13 @@ const spec = withRules(
     alerts: alerts.prefault({}).meta({ description: "Who is told of a mismatch." }),
     audit: z
       .strictObject({
-        retentionDays: z
-          .int()
-          .min(1)
-          .max(36500)
-          .optional()
-          .meta({ description: "Days that records are kept. For ever when absent." }),
+        retentionDays: z.int().min(1).max(36500).optional().meta({
+          description:
+            "Days after which the private parts of records are erased: paths, peers, logins. Never when absent.",
+        }),
       })
       .prefault({})
-      .meta({ description: "How long the ledger is kept." }),
+      .meta({ description: "How long the ledger keeps what is private." }),
     limits: limits.prefault({}).meta({ description: "What its AuthPolicies may at most ask for." }),
     adminSecretRef: z
       .strictObject({ name: label().meta({ description: "The Secret's name, in heauth's own namespace." }) })

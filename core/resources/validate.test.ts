@@ -91,10 +91,10 @@ describe("Tenant", () => {
   });
 
   test("what is not built yet says so", () => {
-    expect(problems(changed(tenant, "spec.audit.retentionDays", 400))).toEqual([
+    expect(problems(changed(tenant, "spec.registration", "Open"))).toEqual([
       expect.objectContaining({
         code: "NotSupported",
-        field: "spec.audit.retentionDays",
+        field: "spec.registration",
         expected: expect.stringContaining("not built"),
       }),
     ]);

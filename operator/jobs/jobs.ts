@@ -6,6 +6,7 @@ import { AlertDeliverer, type SecretSource } from "./deliver-alerts/deliver-aler
 import { expireSessions } from "./expire-sessions/expire-sessions.ts";
 import { Job } from "./job.ts";
 import { JobLocks } from "./job-lock.ts";
+import { dropOld } from "./retention/drop-old.ts";
 import type { ProgramKeys } from "./seal/key-changes.ts";
 import { Sealer } from "./seal/sealer.ts";
 
@@ -25,7 +26,13 @@ export interface JobsOptions {
   readonly onHaltChange: (tenant: NamedTenant) => void;
 }
 
-const INTERVAL_MS = { seal: 1_000, "close-blocks": 1_000, "expire-sessions": 1_000, "deliver-alerts": 500 };
+const INTERVAL_MS = {
+  seal: 1_000,
+  "close-blocks": 1_000,
+  "expire-sessions": 1_000,
+  "deliver-alerts": 500,
+  retention: 60_000,
+};
 
 /** Jobs on the database: they need nothing else, so they run whoever leads and whatever is away. */
 export function createJobs(options: JobsOptions): Part {
@@ -34,6 +41,7 @@ export function createJobs(options: JobsOptions): Part {
   const locks = new JobLocks(database);
   const sealer = new Sealer({ database, anchors, keys, now, log, metrics, onHaltChange });
   const deliverer = new AlertDeliverer({ database, secrets: options.secrets, log, metrics });
+  const privatePartsErased = metrics.counter("heauth_private_parts_erased_total", {});
   const blocksClosed = metrics.counter("heauth_blocks_closed_total", {});
   const grace = options.blockGraceMs === undefined ? {} : { graceMs: options.blockGraceMs };
 
@@ -59,6 +67,14 @@ export function createJobs(options: JobsOptions): Part {
     ),
     job("expire-sessions", () => expireSessions(database, recorder, failed("expire-sessions"))),
     job("deliver-alerts", () => deliverer.round()),
+    job("retention", () =>
+      dropOld({
+        database,
+        recorder,
+        onDropped: (rows) => privatePartsErased.add(rows),
+        onFailure: ({ id: tenantId }, error) => failed("retention")({ tenantId }, error),
+      }),
+    ),
   ];
   let unwatch: (() => void) | undefined;
 

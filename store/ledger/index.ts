@@ -34,6 +34,13 @@ export {
 } from "./recoveries.ts";
 export { type RecoveredJournal, type RegisteredJournal, registerJournal } from "./register.ts";
 export {
+  type Dropped,
+  dropOldPrivateParts,
+  dropPrivatePartsOfSpared,
+  forgetOldTraces,
+  tenantsWithRetention,
+} from "./retention.ts";
+export {
   type NamedTenant,
   type QueuedItem,
   readSealQueue,
