@@ -28,8 +28,8 @@ export function createReviewer({ client, log, metrics }: ReviewerOptions): (body
     metrics.counter("heauth_admission_reviews_total", { kind, decision }).add();
     metrics.histogram("heauth_admission_review_seconds", { kind }).record((performance.now() - begun) / 1000);
     const { operation, namespace, name } = request;
-    const fields = problems.map(({ code, field }) => `${code} ${field}`).slice(0, 10);
-    log.debug({ kind, operation, namespace, name, decision, fields, warnings: warnings.length }, "reviewed");
+    const fields = problems.map(({ code, field }) => `${code} ${field}`.slice(0, 200)).slice(0, 10);
+    log[isAllowed ? "debug" : "info"]({ kind, operation, namespace, name, decision, fields }, "reviewed");
     return isAllowed ? allowed(request, warnings) : refused(request, problems);
   };
 }

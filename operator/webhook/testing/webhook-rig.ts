@@ -26,6 +26,7 @@ export const NAMESPACE = "heauth-system";
 export const NAME = "heauth-webhook";
 export const SECRET = "heauth-webhook-certificates";
 
+const FILES = ["namespace.yaml", "rbac/webhook.yaml", "webhook.yaml"];
 const manifests = new URL("../../../manifests/", import.meta.url);
 
 /**
@@ -33,14 +34,13 @@ const manifests = new URL("../../../manifests/", import.meta.url);
  * machine. The API server calls, and checks the certificate, by the Service's name.
  */
 export async function installWebhook(cluster: Cluster, more: object = {}): Promise<void> {
-  for (const file of ["namespace.yaml", "rbac/webhook.yaml", "webhook.yaml"]) {
-    const documents = parseAllDocuments(await readFile(new URL(file, manifests), "utf8")).map((each) => each.toJS());
-    for (const document of documents) {
-      if (document.kind === "Service") document.spec = { type: "ExternalName", externalName: "localhost" };
-      if (document.webhooks !== undefined) Object.assign(document.webhooks[0], more);
-      await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify(document));
-    }
+  const texts = await Promise.all(FILES.map((file) => readFile(new URL(file, manifests), "utf8")));
+  const items = texts.flatMap((text) => parseAllDocuments(text).map((each) => each.toJS()));
+  for (const document of items) {
+    if (document.kind === "Service") document.spec = { type: "ExternalName", externalName: "localhost" };
+    if (document.webhooks !== undefined) Object.assign(document.webhooks[0], more);
   }
+  await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
 export async function kubectl(cluster: Cluster, args: readonly string[], input?: string): Promise<string> {
