@@ -15,18 +15,19 @@ export type SchemaState =
   | { readonly fits: true; readonly version: number }
   | { readonly fits: false; readonly version: number | undefined; readonly why: string };
 
-// Appendix A of PostgreSQL's manual: invalid_schema_name, undefined_table, insufficient_privilege.
-const NOT_MIGRATED = new Set(["3F000", "42P01", "42501"]);
+/** By the catalogs, which everybody may read: a statement that fails would fail the whole transaction. */
+const IS_THERE = `
+  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = 'heauth_migrations' AND c.relname = 'applied'
+     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`;
 
 /** Looks at which migrations have been run on the database. Any of the programs' roles may. */
 export async function schemaState(tx: Tx): Promise<SchemaState> {
-  try {
-    const rows = await tx.query<{ name: string }>("SELECT name FROM heauth_migrations.applied ORDER BY id");
-    return judge(rows.map(({ name }) => name));
-  } catch (error) {
-    if (!NOT_MIGRATED.has(String((error as { code?: unknown }).code))) throw error;
+  if ((await tx.query(IS_THERE)).length === 0) {
     return { fits: false, version: undefined, why: "the database has no schema of heauth's yet: run `heauth migrate`" };
   }
+  const rows = await tx.query<{ name: string }>("SELECT name FROM heauth_migrations.applied ORDER BY id");
+  return judge(rows.map(({ name }) => name));
 }
 
 function judge(applied: readonly string[]): SchemaState {
