@@ -13,7 +13,7 @@ import {
 
 /** Resources in memory, validated as any source does: an invalid change keeps the last good version. */
 export class MemorySource implements ResourceSource {
-  readonly #entries = new Map<string, Observed<Tenant | AuthPolicy>>();
+  protected readonly entries = new Map<string, Observed<Tenant | AuthPolicy>>();
   readonly #listeners = new Set<(key: ResourceKey) => void>();
   readonly secrets = new Map<string, string>();
   readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
@@ -22,11 +22,11 @@ export class MemorySource implements ResourceSource {
   async stop(): Promise<void> {}
 
   get<K extends Kind>(kind: K, namespace: string, name: string): Observed<Kinds[K]> | undefined {
-    return this.#entries.get(keyText({ kind, namespace, name })) as Observed<Kinds[K]> | undefined;
+    return this.entries.get(keyText({ kind, namespace, name })) as Observed<Kinds[K]> | undefined;
   }
 
   list(kind: Kind): readonly ResourceKey[] {
-    return [...this.#entries.keys()].map(parseKey).filter((key) => key.kind === kind);
+    return [...this.entries.keys()].map(parseKey).filter((key) => key.kind === kind);
   }
 
   secret(tenant: string, ref: { name: string; key: string }): SecretReading {
@@ -54,25 +54,25 @@ export class MemorySource implements ResourceSource {
   ): void {
     const { kind, metadata } = document;
     const key = { kind, namespace: metadata.namespace ?? "", name: metadata.name };
-    const before = this.#entries.get(keyText(key))?.inForce;
+    const before = this.entries.get(keyText(key))?.inForce;
     const old: { old?: Resource } = before === undefined ? {} : { old: before };
     const read = validateResource({ apiVersion: "heauth.io/v1alpha1", ...document }, old);
     const all = { deleting: false, annotations: metadata.annotations ?? {}, finalizers: [], ...meta };
-    this.#entries.set(
+    this.entries.set(
       keyText(key),
       read.ok
         ? { inForce: read.resource, problems: [], meta: all }
         : { inForce: before, problems: read.problems, meta: all },
     );
-    this.#tell(key);
+    this.tell(key);
   }
 
   remove(key: ResourceKey): void {
-    this.#entries.delete(keyText(key));
-    this.#tell(key);
+    this.entries.delete(keyText(key));
+    this.tell(key);
   }
 
-  #tell(key: ResourceKey): void {
+  protected tell(key: ResourceKey): void {
     for (const listener of this.#listeners) listener(key);
   }
 }
