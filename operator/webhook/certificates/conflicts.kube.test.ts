@@ -1,6 +1,12 @@
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { createLogs, createMetrics } from "@heauth/program";
-import { type ClusterClient, openCluster, SECRETS, VALIDATING_WEBHOOKS } from "@heauth/program/kubernetes";
+import {
+  type ClusterClient,
+  ClusterError,
+  openCluster,
+  SECRETS,
+  VALIDATING_WEBHOOKS,
+} from "@heauth/program/kubernetes";
 import { createManualClock } from "@heauth/program/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { installWebhook, kubectl, NAME, NAMESPACE, SECRET } from "../testing/webhook-rig.ts";
@@ -122,6 +128,23 @@ describeKube("two replicas, of which one gets in between the other's reading and
     expect(first.held()?.next).toBeDefined();
     expect(second.held()).toEqual(first.held());
     expect(await published()).toBe(bundleOf(first));
+  });
+
+  test("a start waits for an API server that is away, and ends when it is told to stop", async () => {
+    const away = () => Promise.reject(new ClusterError("Unreachable", "connection refused"));
+    let refusals = 2;
+    const get: ClusterClient["get"] = (...of) => (refusals-- > 0 ? away() : client.get(...of));
+    const patient = keeper("patient", { ...client, get });
+    await patient.start();
+    expect(await published()).toBe(bundleOf(patient));
+    const alone = keeper("alone", { ...client, get: away });
+    const starting = alone.start().then(
+      () => "started",
+      () => "given up",
+    );
+    expect(alone.distrust()).toBe("there is no certificate yet");
+    await alone.stop(AbortSignal.timeout(1_000));
+    expect(await starting).toBe("given up");
   });
 
   test("a wall clock that was set forward lets nobody sign before the bundle is known", async () => {
