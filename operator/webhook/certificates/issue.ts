@@ -6,8 +6,8 @@ import { type Pair, validityOf } from "./pair.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-export const AUTHORITY_LIFE_MS = 365 * DAY_MS;
-export const LEAF_LIFE_MS = 90 * DAY_MS;
+const AUTHORITY_LIFE_MS = 365 * DAY_MS;
+const LEAF_LIFE_MS = 90 * DAY_MS;
 /** How far the clock of whoever checks may be behind ours. */
 const SKEW_MS = HOUR_MS;
 
