@@ -1,4 +1,4 @@
-import type { Metadata } from "@heauth/protocol";
+import type { CallError, Metadata } from "@heauth/protocol";
 import type { PolicyName, StoredPolicy } from "@heauth/store";
 
 /** A sidecar, as the hub holds it to be; never as it says. */
@@ -25,6 +25,11 @@ export interface CallerProof {
    * @throws CallError UNAUTHENTICATED or PERMISSION_DENIED when it is nobody any more; UNAVAILABLE when that can't be found out
    */
   again(): Promise<Caller>;
+}
+
+/** Whether the caller was found to be nobody that is served; any other failure says nothing of him. */
+export function isRefusal({ code }: CallError): boolean {
+  return code === "UNAUTHENTICATED" || code === "PERMISSION_DENIED";
 }
 
 /** Finds out who calls. */

@@ -1,10 +1,12 @@
 import { type Clock, elapsedMs, type Instant, instant, type Logger } from "@heauth/program";
 import { CallError } from "@heauth/protocol";
-import type { Caller } from "./callers.ts";
+import { type Caller, isRefusal } from "./callers.ts";
 import type { Stream } from "./stream.ts";
 
 /** Between two looks at all streams, ms. */
 const TICK_MS = 1_000;
+/** How long, about, a caller is left alone when it could not be found out what it is, ms. */
+const RETRY_MS = 5_000;
 
 export interface StreamKeeperOptions {
   clock: Clock;
@@ -67,10 +69,14 @@ export function createStreamKeeper({ clock, log, lifeMs, recheckMs, onChanged }:
       stream.caller = caller;
       onChanged(stream);
     } catch (error) {
-      // What can't be found out now is asked at the next tick: the stream stands for as long as its proof does.
       if (!(error instanceof CallError)) throw error;
-      const isRefused = error.code === "UNAUTHENTICATED" || error.code === "PERMISSION_DENIED";
-      if (!isRefused || !streams.delete(stream)) return;
+      if (!isRefusal(error)) {
+        // What can't be found out now is asked again soon: the stream stands for as long as its proof does.
+        kept.seen = begun;
+        kept.recheckMs = Math.min(RETRY_MS * (0.5 + Math.random()), kept.recheckMs);
+        return;
+      }
+      if (!streams.delete(stream)) return;
       const { namespace, pod } = stream.caller;
       log.info({ namespace, pod, reason: error.message }, "a sidecar's stream is ended");
       stream.end(error);

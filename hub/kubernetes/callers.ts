@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { choosePolicy } from "@heauth/core/resources";
-import { asError, type Clock, elapsedMs, type Instant, instant, type Logger, type Metrics } from "@heauth/program";
+import { asError, type Clock, instant, type Logger, type Metrics } from "@heauth/program";
 import { type ClusterClient, ClusterError } from "@heauth/program/kubernetes";
-import { CallError, type Metadata } from "@heauth/protocol";
-import { LRUCache } from "lru-cache";
-import type { Caller, CallerResolver } from "../callers.ts";
+import { CallError } from "@heauth/protocol";
+import { type Caller, type CallerResolver, isRefusal } from "../callers.ts";
 import { bearerToken, readClaims, unauthenticated } from "./bearer.ts";
 import { createBudget } from "./budget.ts";
+import { createCallerMemory } from "./caller-memory.ts";
 import { livePod } from "./live-pod.ts";
 import { type ProvenPod, reviewToken } from "./token-review.ts";
 
@@ -37,13 +37,14 @@ const defaultLimits: CallerLimits = {
   reviewsAtOnce: 32,
   reviewsPerSecond: 200,
 };
-const MAX_TOKENS = 20_000;
 /** How long a caller is asked to wait while the API server does not answer, ms. */
 const RETRY_AFTER_MS = 1_000;
 
-interface Finding {
-  readonly at: Instant;
-  readonly outcome: Caller | CallError;
+/** A call's token: `key` is its hash. */
+interface Token {
+  readonly token: string;
+  readonly key: string;
+  readonly expiresAtMs: number;
 }
 
 /** Callers by their pod's projected service account token: the API server says whose it is, and that the pod lives and is one of ours. */
@@ -52,30 +53,20 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
   const limits = { ...defaultLimits, ...options.limits };
   const { reviewsAtOnce: atOnce, reviewsPerSecond: perSecond } = limits;
   const [reviews, looks] = [createBudget({ clock, atOnce, perSecond }), createBudget({ clock, atOnce, perSecond })];
-  const [accepted, refused] = [findings(), findings()];
+  const memory = createCallerMemory({ clock, ...limits });
   const flights = new Map<string, Promise<Caller>>();
-  metrics.gauge("heauth_hub_callers", () => accepted.size);
+  let isAway = false;
+  metrics.gauge("heauth_hub_callers", () => memory.size);
 
-  /** What is remembered of a token, and not too old. */
-  function remembered(key: string): Caller | CallError | undefined {
-    const good = accepted.get(key);
-    if (good !== undefined && elapsedMs(clock, good.at) < limits.trustFor) return good.outcome;
-    const bad = refused.get(key);
-    return bad !== undefined && elapsedMs(clock, bad.at) < limits.refuseFor ? bad.outcome : undefined;
-  }
-
-  async function find(token: string, key: string, expiresAtMs: number): Promise<Caller> {
+  async function find({ token, ...known }: Token): Promise<Caller> {
     const begun = instant(clock);
     try {
-      const proven = await reviews.run(() => review(token));
-      const caller = await look(proven, expiresAtMs);
-      accepted.set(key, { at: begun, outcome: caller });
+      const caller = await look(await reviews.run(() => review(token)), known);
+      memory.accept(known.key, begun, caller);
       return caller;
     } catch (thrown) {
       const error = callError(thrown);
-      if (error.code !== "UNAUTHENTICATED" && error.code !== "PERMISSION_DENIED") throw error;
-      accepted.delete(key);
-      refused.set(key, { at: begun, outcome: error });
+      if (isRefusal(error)) memory.refuse(known.key, begun, error);
       throw error;
     }
   }
@@ -98,9 +89,11 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
     metrics.counter("heauth_token_reviews_total", { outcome }).add();
   }
 
-  async function look(proven: ProvenPod, expiresAtMs: number): Promise<Caller> {
+  async function look(proven: ProvenPod, token: Omit<Token, "token">): Promise<Caller> {
     const { namespace, name: pod, uid } = proven;
     const { labels, image } = await livePod(client, proven);
+    if (isAway) log.info("the API server can be asked again who calls");
+    isAway = false;
     return {
       namespace,
       pod,
@@ -110,16 +103,21 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
         const { chosen } = choosePolicy(policies, labels);
         return chosen === undefined ? [] : [chosen];
       },
-      proof: {
-        expiresAtMs,
-        again: () =>
-          looks
-            .run(() => look(proven, expiresAtMs))
-            .catch((error: unknown) => {
-              throw callError(error);
-            }),
-      },
+      proof: { expiresAtMs: token.expiresAtMs, again: () => lookAgain(proven, token) },
     };
+  }
+
+  /** What is found out for a stream counts for every other call. */
+  async function lookAgain(proven: ProvenPod, token: Omit<Token, "token">): Promise<Caller> {
+    try {
+      const caller = await looks.run(() => look(proven, token));
+      memory.update(token.key, caller);
+      return caller;
+    } catch (thrown) {
+      const error = callError(thrown);
+      if (isRefusal(error)) memory.forget(proven.uid);
+      throw error;
+    }
   }
 
   /** No answer of the API server's is no refusal: whoever was known stays known for as long as that is trusted. */
@@ -127,33 +125,26 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
     if (thrown instanceof CallError) return thrown;
     if (!(thrown instanceof ClusterError)) throw thrown;
     const { code, retryAfterMs = RETRY_AFTER_MS } = thrown;
-    const level = code === "Forbidden" || code === "Unauthorized" ? "error" : "warn";
-    log[level]({ err: asError(thrown), code }, "the API server can't be asked who calls");
+    // Once, not for each of thousands of sidecars.
+    if (!isAway) log.error({ err: asError(thrown), code }, "the API server can't be asked who calls");
+    isAway = true;
     return new CallError("UNAVAILABLE", "the API server can't be asked who calls", { retryAfterMs, cause: thrown });
   }
 
   return {
-    async resolve(metadata: Metadata): Promise<Caller> {
+    async resolve(metadata) {
       const token = bearerToken(metadata);
       const { audiences, expiresAtMs } = readClaims(token);
       if (!audiences.includes(HUB_AUDIENCE)) throw unauthenticated(`the token's audience is not ${HUB_AUDIENCE}`);
       if (clock.wallMs() >= expiresAtMs) throw unauthenticated("the token has expired");
       const key = createHash("sha256").update(token).digest("base64");
-      const known = remembered(key);
+      const known = memory.recall(key);
       if (known instanceof CallError) throw known;
       if (known !== undefined) return known;
-      const flight =
-        flights.get(key) ??
-        find(token, key, expiresAtMs).finally(() => {
-          flights.delete(key);
-        });
+      // Calls that bring the same token at a time are answered by one question.
+      const flight = flights.get(key) ?? find({ token, key, expiresAtMs }).finally(() => void flights.delete(key));
       flights.set(key, flight);
       return flight;
     },
   };
-}
-
-/** By the token's hash: the token itself is nobody's to find in memory for longer than the call. */
-function findings(): LRUCache<string, Finding> {
-  return new LRUCache({ max: MAX_TOKENS });
 }

@@ -120,6 +120,9 @@ describeKube("streams of pods in Kubernetes", () => {
     await stream.probe();
     await api.kubectl(["delete", "pod", pod.name, "--namespace=shop", "--force", "--grace-period=0"]);
     expect(await stream.ended).toMatchObject({ code: "UNAUTHENTICATED", message: "the pod is gone" });
+    // Though its token was good within the minute.
+    expect(await it.stream(token).ended).toMatchObject({ code: "UNAUTHENTICATED" });
+    await expect(by.call("appendSegments", request, deadline)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   }, 20_000);
 
   test("a pod that is replaced by one of its name loses its stream", async () => {
