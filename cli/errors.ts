@@ -1,4 +1,4 @@
-export type CliErrorCode = "InvalidOption" | "NotReady" | "KeyFile";
+export type CliErrorCode = "InvalidOption" | "NothingToRecover" | "NotReady" | "KeyFile";
 
 /** What ends a command with one line and exit code 2: the person at the terminal can mend it. */
 export class CliError extends Error {

@@ -1,18 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LedgerError, type PinnedKeys, parseCheckpoint, parsePinnedKeys, type Verdict } from "@heauth/core/ledger";
+import { LedgerError, type PinnedKeys, parsePinnedKeys, type Verdict } from "@heauth/core/ledger";
 import { type Database, openDatabase, type ProgramRole } from "@heauth/store";
 import { locateDatabase, type Where } from "../database/locate.ts";
 import { CliError } from "../errors.ts";
 import type { DataFolder } from "../standalone/folder.ts";
+import { checkedAnchor, readAnchorFile } from "./anchor-file.ts";
 import { checkLedger } from "./check-ledger.ts";
+import { readKubeAnchor } from "./kube-anchor.ts";
 import { ProgressBar, type Terminal } from "./progress-bar.ts";
 import { describeVerdict } from "./verdict-text.ts";
 
 export interface VerifyArguments extends Where {
   readonly tenant: string;
   readonly keys?: string | undefined;
+  /** A file, or `kube`. */
   readonly against?: string | undefined;
+  readonly kubeconfig?: string | undefined;
   readonly requireAnchor?: true | undefined;
   readonly requireComplete?: true | undefined;
   readonly json?: true | undefined;
@@ -61,7 +65,7 @@ export async function runVerify(options: VerifyArguments, { out, err }: Outputs)
 function exitCode(verdict: Verdict, requireComplete: boolean): 0 | 1 | 2 | 3 {
   if (verdict.status === "Tampered") return 1;
   if (verdict.status === "Unchecked") return 2;
-  return requireComplete && verdict.counts.gaps > 0 ? 3 : 0;
+  return requireComplete && verdict.counts.gaps + verdict.counts.recoveries > 0 ? 3 : 0;
 }
 
 async function readKeys(file: string | undefined): Promise<PinnedKeys> {
@@ -81,26 +85,23 @@ async function readKeys(file: string | undefined): Promise<PinnedKeys> {
 
 /** The anchor that was asked for, else the one that standalone keeps; undefined when there is none. */
 async function readAnchor(
-  { against, tenant }: VerifyArguments,
+  { against, kubeconfig, tenant }: VerifyArguments,
   folder: DataFolder | undefined,
 ): Promise<string | undefined> {
+  if (against === "kube") {
+    const note = await readKubeAnchor(tenant, kubeconfig);
+    if (note === undefined) {
+      throw new CliError("InvalidOption", `the Tenant ${tenant} has no anchor (yet): its status.ledger is empty`);
+    }
+    return checkedAnchor(note, `of the Tenant ${tenant}`);
+  }
+  if (kubeconfig !== undefined) throw new CliError("InvalidOption", "--kubeconfig goes with --against kube");
   const file = against ?? (folder && join(folder.anchors, `${tenant}.checkpoint`));
   if (file === undefined) return undefined;
-  let note: string;
-  try {
-    note = await readFile(file, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (against === undefined && code === "ENOENT") return undefined;
-    throw new CliError("InvalidOption", `the anchor ${file} can't be read (${code})`);
-  }
-  try {
-    parseCheckpoint(note);
-  } catch (error) {
-    if (error instanceof LedgerError) throw new CliError("InvalidOption", `the anchor ${file}: ${error.message}`);
-    throw error;
-  }
-  return note;
+  const note = await readAnchorFile(file);
+  if (note !== undefined) return checkedAnchor(note, file);
+  if (against !== undefined) throw new CliError("InvalidOption", `the anchor ${file} can't be read (ENOENT)`);
+  return undefined;
 }
 
 /** As the operator, who sees every tenant's ledger; an auditor's login can't become that, and sees its own tenant's. */

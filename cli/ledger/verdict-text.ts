@@ -1,8 +1,9 @@
-import type { Finding, Place, Verdict } from "@heauth/core/ledger";
+import type { Finding, Place, RecordedRecovery, Verdict } from "@heauth/core/ledger";
 
 /** The verdict for people: one line that says it, then what was found and where. Ends with a newline. */
 export function describeVerdict(tenant: string, verdict: Verdict): string {
   const lines = [headline(tenant, verdict)];
+  for (const recovery of verdict.recoveries) lines.push(`  ${describeRecovery(recovery)}`);
   for (const finding of verdict.findings) lines.push(`  ${describeFinding(finding)}`);
   const untold = verdict.counts.findings - verdict.findings.length;
   if (untold > 0) lines.push(`  and ${untold} more`);
@@ -19,6 +20,12 @@ export function describeVerdict(tenant: string, verdict: Verdict): string {
   return `${lines.join("\n")}\n`;
 }
 
+const HELD = {
+  Matched: "goes on from the anchor",
+  Recovered: "the anchor is of what the recovery says was lost",
+  Contradicted: "contradicts the anchor",
+};
+
 function headline(tenant: string, { status, problem, anchor, counts }: Verdict): string {
   const waiting = counts.unsealed === 0 ? "" : `, ${counts.unsealed} rows not sealed yet`;
   const what = `${counts.entries} log entries, ${counts.records} records, ${counts.blocks} blocks${waiting}`;
@@ -30,14 +37,28 @@ function headline(tenant: string, { status, problem, anchor, counts }: Verdict):
     case "Unchecked":
       return `could not check the ledger of ${tenant}: ${problem ?? "no reason given"} (${what}, nothing bad among them)`;
     case "Intact": {
-      const complete = counts.gaps === 0 ? "intact" : `intact, incomplete (${counts.gaps} gaps)`;
+      const incomplete = counts.gaps === 0 ? "" : `, incomplete (${counts.gaps} gaps)`;
+      const recovered =
+        counts.recoveries === 0
+          ? ""
+          : `, RECOVERED (${counts.recoveries === 1 ? "once" : `${counts.recoveries} times`})`;
+      const complete = `intact${recovered}${incomplete}`;
       const held =
-        anchor === "Matched"
-          ? "goes on from the anchor"
+        anchor !== "None"
+          ? HELD[anchor]
           : "NO ANCHOR: a tail that was cut off, or a database that was rolled back, would not be seen";
       return `${complete}: the ledger of ${tenant} (${what}); ${held}`;
     }
   }
+}
+
+/** `RECOVERED at 2026-11-21T03:04:05Z: 2 log entries lost …` */
+function describeRecovery({ at, lost, anchorSize, size, epoch, finding, signer, reason }: RecordedRecovery): string {
+  const time = new Date(at / 1000).toISOString().replace(/\.\d+Z$/, "Z");
+  const many = lost === undefined ? "an unknown number of log entries" : `${lost} log entries`;
+  const had = anchorSize === undefined ? "there was no anchor" : `the anchor had ${anchorSize}`;
+  const why = `${finding}; decided under ${signer}: ${reason}`;
+  return `RECOVERED at ${time}: ${many} lost, ${had}; epoch ${epoch} goes on from ${size} (${why})`;
 }
 
 /** `RecordAltered at journal 0192…, segment 3, record 17: …` */

@@ -6,7 +6,7 @@ Exit codes:
   0  intact
   1  tampered: what was found, and where, is printed
   2  could not check
-  3  intact, but records are known to be lost (with --require-complete)`;
+  3  intact, but records or log entries are known to be lost (with --require-complete)`;
 
 /** `heauth ledger verify` */
 export function verifyCommand() {
@@ -16,9 +16,13 @@ export function verifyCommand() {
     .option("--data <dir>", "the folder of `heauth standalone`: its database, pinned keys and anchors")
     .option("--database <url>", "PostgreSQL; needs --keys, unless --data is given too")
     .option("--keys <file>", "the pinned public keys, ledger-keys.json")
-    .option("--against <file>", "the anchor: a checkpoint that was kept outside the database")
+    .option(
+      "--against <file>",
+      "the anchor: a checkpoint that was kept outside the database; kube: the one in the Tenant's status",
+    )
+    .option("--kubeconfig <file>", "for --against kube, unless it runs in a pod")
     .option("--require-anchor", "without an anchor, end with 2")
-    .option("--require-complete", "where records are known to be lost, end with 3")
+    .option("--require-complete", "where records are known to be lost, or a log was recovered, end with 3")
     .option("--json", "print the verdict as JSON")
     .addHelpText("after", EXIT_CODES)
     .action(async (options) => {
