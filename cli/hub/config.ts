@@ -2,14 +2,19 @@ import { commonSettings, durationMs, hostPort, setting } from "@heauth/program";
 import * as z from "zod";
 import { clusterSettings } from "../cluster/settings.ts";
 
-const { kubeconfig, database, programKey } = clusterSettings;
-
 /** The settings of `heauth hub`. */
 export const hubSettings = z.object({
   ...commonSettings,
-  kubeconfig,
-  database,
-  programKey,
+  kubeconfig: clusterSettings.kubeconfig,
+  database: setting(clusterSettings.database, {
+    description: "PostgreSQL, with a login that is a member of heauth_hub; better HEAUTH_DATABASE_FILE than a flag.",
+    example: "postgresql://heauth_hub_login@db/heauth",
+    holds: "url",
+  }),
+  programKey: setting(clusterSettings.programKey, {
+    description: "File of the hub's program key, as `heauth keys create` writes it.",
+    example: "/etc/heauth/keys/hub.json",
+  }),
   listen: setting(hostPort(), {
     description: "Where sidecars come in (gRPC over TLS); port 0 takes a free one.",
     example: "0.0.0.0:8443",
