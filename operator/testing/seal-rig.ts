@@ -1,11 +1,22 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Frontier, parseSegmentHeader, sha256, type Verdict, verifyLedger } from "@heauth/core/ledger";
+import {
+  Frontier,
+  type ProgramSigner,
+  parseSegmentHeader,
+  type Recovery,
+  sha256,
+  signRecovery,
+  statedHead,
+  type Verdict,
+  verifyLedger,
+} from "@heauth/core/ledger";
 import { uuidv7 } from "@heauth/program";
-import { type Database, LedgerReader, LedgerWriter } from "@heauth/store";
+import { type Database, insertRecovery, LedgerReader, LedgerWriter } from "@heauth/store";
 import { insertTenant, type TestDatabase, testDatabase, testKeys } from "@heauth/store/testing";
 import { AnchorFiles } from "../anchor/files.ts";
+import { recoveryNeed } from "../jobs/seal/recovery-need.ts";
 import { type SealOptions, type SealOutcome, sealTenant } from "../jobs/seal/seal-tenant.ts";
 
 /** A real database with every program's way into it, and the anchors beside it. */
@@ -39,6 +50,12 @@ export class SealRig {
     const folder = await mkdtemp(join(tmpdir(), "heauth-seal-"));
     return new SealedTenant(this, { name, id: await insertTenant(this.store.superuser, name) }, folder);
   }
+}
+
+/** Who asks for a recovery, and whether the anchor is concealed. */
+export interface AskHow {
+  readonly by?: ProgramSigner;
+  readonly concealed?: boolean;
 }
 
 /** A tenant whose ledger is written by identity, and sealed when asked. */
@@ -87,6 +104,31 @@ export class SealedTenant {
   /** As superuser; `$1` is the tenant. */
   sql<Row extends object>(statement: string, ...params: unknown[]): Promise<Row[]> {
     return this.#rig.store.superuser.query<Row>(statement, [this.id, ...params]);
+  }
+
+  /** Writes what `heauth ledger recover` does, as things are. */
+  async askForRecovery(
+    changed: Partial<Recovery> = {},
+    { by = this.#rig.keys.cli, concealed = false }: AskHow = {},
+  ): Promise<void> {
+    const recovery = await this.#rig.store.database("heauth_recovery");
+    const note = await this.anchor();
+    await recovery.transaction(async (tx) => {
+      const need = await recoveryNeed(tx, this.id, note, this.#rig.keys.pinned);
+      if (need.kind !== "Needed") throw new Error(need.kind);
+      const { head, anchor, finding } = need;
+      const draft = {
+        tenant: this.id,
+        epoch: Math.max(head.epoch, anchor?.epoch ?? 0) + 1,
+        at: Date.now() * 1000,
+        reason: "restored",
+        finding,
+        log: statedHead(head),
+        ...(anchor && !concealed && { anchor: { ...statedHead(anchor), note: note ?? "" } }),
+        ...changed,
+      };
+      await insertRecovery(tx, this.id, signRecovery(draft, by));
+    });
   }
 
   /** The log as it was with so many entries, all but its journal's first segment gone, as in a restored older database. */

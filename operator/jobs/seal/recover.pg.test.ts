@@ -1,9 +1,8 @@
 import { rm } from "node:fs/promises";
-import { type ProgramSigner, parseCheckpoint, type Recovery, signRecovery, statedHead } from "@heauth/core/ledger";
-import { insertRecovery } from "@heauth/store";
+import { parseCheckpoint, type Recovery } from "@heauth/core/ledger";
 import { testKeys } from "@heauth/store/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { type SealedTenant, SealRig } from "../../testing/seal-rig.ts";
+import { type AskHow, type SealedTenant, SealRig } from "../../testing/seal-rig.ts";
 import { ProofMemory } from "./proof-memory.ts";
 import { recoveryNeed } from "./recovery-need.ts";
 
@@ -27,29 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => tenant.end());
 
-/** What `heauth ledger recover` writes, as things are. */
-async function ask(
-  changed: Partial<Recovery> = {},
-  { by = rig.keys.cli, concealed = false }: { readonly by?: ProgramSigner; readonly concealed?: boolean } = {},
-): Promise<void> {
-  const recovery = await rig.store.database("heauth_recovery");
-  await recovery.transaction(async (tx) => {
-    const need = await recoveryNeed(tx, tenant.id, await tenant.anchor(), rig.keys.pinned);
-    if (need.kind !== "Needed") throw new Error(need.kind);
-    const { head, anchor, finding } = need;
-    const draft = {
-      tenant: tenant.id,
-      epoch: Math.max(head.epoch, anchor?.epoch ?? 0) + 1,
-      at: Date.now() * 1000,
-      reason: "restored",
-      finding,
-      log: statedHead(head),
-      ...(anchor && !concealed && { anchor: { ...statedHead(anchor), note: (await tenant.anchor()) ?? "" } }),
-      ...changed,
-    };
-    await insertRecovery(tx, tenant.id, signRecovery(draft, by));
-  });
-}
+const ask = (changed?: Partial<Recovery>, how?: AskHow) => tenant.askForRecovery(changed, how);
 
 describe("a log that was rolled back", () => {
   beforeEach(async () => {
@@ -120,7 +97,7 @@ describe("a log that was rolled back", () => {
   });
 
   const head = { epoch: 0, size: 6, root: Buffer.alloc(32).toString("base64url") };
-  test.each<[string, () => Parameters<typeof ask>]>([
+  test.each<[string, () => [Partial<Recovery>, AskHow?]]>([
     ["another log", () => [{ log: head }]],
     ["another tenant's log", () => [{ tenant: "0192f000-0000-4000-8000-000000000000" }, { concealed: true }]],
     ["this log, which conceals the anchor", () => [{}, { concealed: true }]],
