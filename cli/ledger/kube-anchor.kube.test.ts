@@ -28,7 +28,7 @@ describeKube("the anchor in a Tenant's status", () => {
         spec: { audiences: ["shop"] },
       });
     }
-    await putTenantAnchor(server.client, { name: TENANT, uid: undefined }, history.anchors[1], Date.now());
+    await putTenantAnchor(server.client, { name: TENANT, resourceVersion: undefined }, history.anchors[1], Date.now());
   }, API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await Promise.all([rig?.drop(), server?.stop()]);

@@ -10,7 +10,8 @@ import { getTenant, isResourceOf, putTenantAnchor, type TenantStatus } from "./t
 /** A Tenant as it was last seen. */
 export interface SeenTenant {
   readonly status: TenantStatus;
-  readonly meta: { readonly uid?: string; readonly annotations: Readonly<Record<string, string>> };
+  readonly resourceVersion: string;
+  readonly meta: { readonly annotations: Readonly<Record<string, string>> };
 }
 
 export interface ClusterAnchorsOptions {
@@ -129,12 +130,13 @@ export class ClusterAnchors implements AnchorStore, Part {
 
   /** @returns when to try again, in ms; undefined: it is done with */
   async #flush(tenant: AnchoredTenant, note: string): Promise<number | undefined> {
-    const { client, keeper, seen, nowMs } = this.#options;
+    const { seen } = this.#options;
     try {
-      const resource = seen(tenant.name) ?? (await this.#find(tenant.name));
-      if (resource !== undefined && (await this.#isPlaceOf(tenant, resource))) {
-        await putTenantAnchor(client, { name: tenant.name, uid: resource.meta.uid }, note, nowMs());
-      } else await keeper.retain(tenant.id, note);
+      await this.#put(tenant, note, seen(tenant.name) ?? (await this.#find(tenant.name))).catch(async (error) => {
+        if (!isClusterError(error, "Conflict")) throw error;
+        // What was seen is behind.
+        await this.#put(tenant, note, await this.#find(tenant.name));
+      });
     } catch (error) {
       return await this.#failed(tenant, note, error);
     }
@@ -144,12 +146,20 @@ export class ClusterAnchors implements AnchorStore, Part {
     return undefined;
   }
 
+  async #put(tenant: AnchoredTenant, note: string, resource: SeenTenant | undefined): Promise<void> {
+    const { client, keeper, nowMs } = this.#options;
+    if (resource !== undefined && (await this.#isPlaceOf(tenant, resource))) {
+      const { resourceVersion } = resource;
+      await putTenantAnchor(client, { name: tenant.name, resourceVersion }, note, nowMs());
+    } else await keeper.retain(tenant.id, note);
+  }
+
   /** One that was not seen (yet) may be there all the same. */
   async #find(name: string): Promise<SeenTenant | undefined> {
     const found = await getTenant(this.#options.client, name, LOOK_WITHIN_MS);
     if (found === undefined) return undefined;
-    const { uid, annotations = {} } = found.metadata;
-    return { status: found.status ?? {}, meta: { ...(uid !== undefined && { uid }), annotations } };
+    const { resourceVersion = "", annotations = {} } = found.metadata;
+    return { status: found.status ?? {}, resourceVersion, meta: { annotations } };
   }
 
   async #isPlaceOf(tenant: AnchoredTenant, { status, meta }: SeenTenant): Promise<boolean> {

@@ -37,12 +37,13 @@ export async function getTenant(
 
 /**
  * Writes the anchor into a Tenant's status. The API server refuses one that goes back.
- * @param uid of the resource that is meant; another one of the same name is a `Conflict`
+ * @param resourceVersion of the resource that is meant: where it has changed since, and may be another one of the same name, that is
+ *   a `Conflict`. A uid would not do: the API server does not look at it where a status is written.
  * @throws ClusterError
  */
 export async function putTenantAnchor(
   client: ClusterClient,
-  { name, uid }: { readonly name: string; readonly uid: string | undefined },
+  { name, resourceVersion }: { readonly name: string; readonly resourceVersion: string | undefined },
   note: string,
   nowMs: number,
 ): Promise<void> {
@@ -51,7 +52,7 @@ export async function putTenantAnchor(
   const tenant: KubeObject & { readonly status: object } = {
     apiVersion: apiVersionOf(TENANTS),
     kind: TENANTS.kind,
-    metadata: { name, ...(uid !== undefined && { uid }) },
+    metadata: { name, ...(resourceVersion !== undefined && { resourceVersion }) },
     status: { ledger: { epoch, size, time, note } },
   };
   await client.apply(TENANTS, tenant, { fieldManager: FIELD_MANAGER, subresource: "status" });

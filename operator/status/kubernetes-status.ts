@@ -36,9 +36,9 @@ const OURS = ["tenantId", "policyDigest", "pods", "observedGeneration"] as const
 /** What we wrote last, as long as the resource has not been seen again since. */
 interface Last {
   readonly status: WrittenStatus;
-  readonly uid: string | undefined;
-  /** The version that had been seen when it was written. */
+  /** The version that had been seen when it was written, and the one that this made. */
   readonly seen: string;
+  readonly made: string;
 }
 
 /** Statuses in the resources themselves: written only where something differs, by server-side apply. */
@@ -50,44 +50,42 @@ export class KubernetesStatus implements StatusSink {
     this.#options = { nowMs: Date.now, ...options };
   }
 
-  /** A resource that is gone meanwhile is no error. @throws ClusterError, `Conflict` where the resource is another one by now */
+  /** A resource that is gone meanwhile is no error. @throws ClusterError, `Conflict` where the resource has changed since it was seen */
   async report(key: ResourceKey, said: ResourceStatus): Promise<void> {
     const { client, kept, nowMs } = this.#options;
     const resource = kept(key);
     if (resource === undefined) return;
-    const before = this.#before(key, resource);
-    const { uid } = resource.meta;
-    const { status, changed } = writtenStatus(said, before, nowMs());
+    const last = this.#last.get(keyText(key));
+    const unseen = last?.seen === resource.resourceVersion ? last : undefined;
+    // The status as it stands: what was seen, or what we wrote where that has not been seen yet.
+    const before: Readonly<Record<string, unknown>> = unseen === undefined ? resource.status : { ...unseen.status };
+    // A tenant's id stays, also where this time there is nothing to be said of it.
+    const { tenantId } = before as { readonly tenantId?: string };
+    const { status, changed } = writtenStatus({ ...(tenantId && { tenantId }), ...said }, before, nowMs());
     if (isDeepStrictEqual(ours({ ...status }), ours(before))) return;
 
     const { type, fieldManager } = KINDS[key.kind];
+    const namespace = key.namespace === "" ? {} : { namespace: key.namespace };
     const object: KubeObject & { status: WrittenStatus } = {
       apiVersion: apiVersionOf(type),
       kind: key.kind,
-      // The uid makes it a compare-and-set: another resource of the same name does not get this one's status.
-      metadata: { ...(key.namespace !== "" && { namespace: key.namespace }), name: key.name, ...(uid && { uid }) },
+      // The version makes it a compare-and-set: another resource of the same name does not get this one's status.
+      metadata: { ...namespace, name: key.name, resourceVersion: unseen?.made ?? resource.resourceVersion },
       status,
     };
     try {
-      await client.apply(type, object, { fieldManager, subresource: "status" });
+      const { metadata } = await client.apply<KubeObject>(type, object, { fieldManager, subresource: "status" });
+      this.#last.set(keyText(key), { status, seen: resource.resourceVersion, made: metadata.resourceVersion ?? "" });
     } catch (error) {
       if (isClusterError(error, "NotFound")) return;
       throw error;
     }
-    this.#last.set(keyText(key), { status, uid, seen: resource.resourceVersion });
     for (const condition of changed) this.#tell(key, resource, before, condition);
   }
 
   async forget(key: ResourceKey): Promise<void> {
     if (this.#last.delete(keyText(key)))
       this.#options.log.info({ resource: resourceName(key) }, "the resource is gone");
-  }
-
-  /** The status as it stands: what was seen, or what we wrote where that has not been seen yet. */
-  #before(key: ResourceKey, { meta, resourceVersion, status }: KeptResource): Readonly<Record<string, unknown>> {
-    const last = this.#last.get(keyText(key));
-    const isNewer = last !== undefined && last.uid === meta.uid && last.seen === resourceVersion;
-    return isNewer ? { ...last.status } : status;
   }
 
   #tell(

@@ -83,7 +83,8 @@ export class KubernetesSource implements ResourceSource {
       type: NAMESPACES,
       project: ({ metadata }) => metadata.labels ?? {},
       onChange: ({ name }, now, before) => {
-        if (!isDeepStrictEqual(now, before)) for (const key of this.#policiesIn(name)) this.#tell(key);
+        if (!this.#synced || isDeepStrictEqual(now, before)) return;
+        for (const key of this.#policiesIn(name)) this.#tell(key);
       },
     });
     this.#pods = createInformer({
