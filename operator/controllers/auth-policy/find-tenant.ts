@@ -1,11 +1,12 @@
 import type { AuthPolicy, Tenant as TenantResource } from "@heauth/core/resources";
-import { type Database, type Tenant, tenantByName } from "@heauth/store";
+import { type Database, type StoredTenant, tenantHolding } from "@heauth/store";
 import type { ResourceSource } from "../../source/source.ts";
 import { type Condition, condition } from "../../status/condition.ts";
+import { claimOn } from "../tenant/claim.ts";
 
 /** The tenant that a policy refers to, or why it can't be had. */
 export type FoundTenant =
-  | { readonly kind: "Found"; readonly tenant: Tenant; readonly resource: TenantResource }
+  | { readonly kind: "Found"; readonly tenant: StoredTenant; readonly resource: TenantResource }
   /** What was compiled last stays in force. */
   | { readonly kind: "Wait"; readonly why: Condition; readonly retryInMs?: number }
   /** The policy is out of force. */
@@ -28,16 +29,20 @@ export async function findTenant(
     return { kind: "Gone", why: unresolved("TenantNotFound", `Tenant ${name} is being deleted`) };
   }
   const { inForce: resource } = observed;
-  const tenant = await database.read((tx) => tenantByName(tx, name));
-  if (tenant?.managedBy === "API") {
+  const claim = claimOn(await database.read((tx) => tenantHolding(tx, name)), observed.meta);
+  if (claim.kind === "Refused" && claim.reason === "ManagedByAPI") {
     return { kind: "Gone", why: unresolved("TenantNotPermitted", `tenant ${name} is managed by the API`) };
   }
   if (resource === undefined) {
     return { kind: "Wait", why: unresolved("TenantInvalid", `Tenant ${name} was never valid`) };
   }
-  if (tenant === undefined) {
+  // What an earlier Tenant of the name has left is not this one's.
+  if (claim.kind === "Refused")
+    return { kind: "Gone", why: unresolved("TenantNotReady", `Tenant ${name} is not ready`) };
+  if (claim.kind !== "Own" || claim.stored.deleted) {
     const why = unresolved("TenantNotReady", `Tenant ${name} is not there yet`);
     return { kind: "Wait", why, retryInMs: TENANT_RETRY_MS };
   }
+  const tenant = claim.stored;
   return { kind: "Found", tenant, resource };
 }

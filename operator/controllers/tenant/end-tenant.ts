@@ -9,6 +9,7 @@ import {
   revokeSessions,
   type StoredTenant,
   someOpenSessions,
+  type Tx,
 } from "@heauth/store";
 import type { AnchorKeeper, AnchorStore } from "../../anchor/store.ts";
 
@@ -24,28 +25,43 @@ export interface EndTenantParts {
 const SESSIONS_AT_ONCE = 256;
 
 /**
- * Ends a tenant whose resource is gone: nobody logs in to it any more, its sessions are revoked, its policies are out of force. With
- * `Delete`, all that there is of it is deleted then. Each step may be the last before a crash: done again, it goes on from there.
+ * Ends a tenant whose resource is gone: its sessions are revoked, its policies are out of force, nobody logs in to it any more. With
+ * `Delete`, all that there is of it is deleted then. Each step may be the last before a crash: done again, it goes on from there. That
+ * the tenant is marked as deleted says that all before is done.
  */
 export async function endStored(parts: EndTenantParts, stored: StoredTenant, reclaim: ReclaimPolicy): Promise<void> {
   const { database, recorder } = parts;
   const { id } = stored;
-  if (!stored.deleted || stored.reclaimPolicy !== reclaim) {
-    await database.tenantTransaction(id, (tx) => endTenant(tx, id, reclaim));
+  const whatIsLeft = (tx: Tx) => leftOf(tx, id);
+  let left = await database.read(whatIsLeft);
+  // In pieces, for there may be many.
+  while (left.sessionIds.length === SESSIONS_AT_ONCE) {
+    const { sessionIds } = left;
+    await database.tenantTransaction(id, (tx) => revoke(tx, recorder, id, sessionIds));
+    left = await database.read(whatIsLeft);
   }
-  const open = () => database.read((tx) => someOpenSessions(tx, id, SESSIONS_AT_ONCE));
-  for (let sessionIds = await open(); sessionIds.length > 0; sessionIds = await open()) {
-    const revocation = { tenantId: id, sessionIds, reason: "TenantDeleted" } as const;
-    await database.tenantTransaction(id, (tx) => revokeSessions(tx, recorder, revocation));
-  }
-  for (const policy of await database.read((tx) => policyNames(tx, id))) {
-    await database.tenantTransaction(id, (tx) => deletePolicy(tx, recorder, policy));
+  for (const policy of left.policies) await database.tenantTransaction(id, (tx) => deletePolicy(tx, recorder, policy));
+  if (!stored.deleted || stored.reclaimPolicy !== reclaim || left.sessionIds.length > 0) {
+    await database.tenantTransaction(id, async (tx) => {
+      const { sessionIds, policies } = await leftOf(tx, id);
+      await revoke(tx, recorder, id, sessionIds);
+      for (const policy of policies) await deletePolicy(tx, recorder, policy);
+      await endTenant(tx, id, reclaim);
+    });
   }
   if (reclaim !== "Delete") return;
   await dropAnchor(parts, stored);
   await dropTenant(database, id);
   // The sealer may have been at it until the last moment.
   await dropAnchor(parts, stored);
+}
+
+async function leftOf(tx: Tx, id: string) {
+  return { sessionIds: await someOpenSessions(tx, id, SESSIONS_AT_ONCE), policies: await policyNames(tx, id) };
+}
+
+async function revoke(tx: Tx, recorder: Recorder, tenantId: string, sessionIds: readonly string[]): Promise<void> {
+  await revokeSessions(tx, recorder, { tenantId, sessionIds, reason: "TenantDeleted" });
 }
 
 async function dropAnchor({ anchors, keeper }: EndTenantParts, { id, name }: StoredTenant): Promise<void> {

@@ -63,6 +63,7 @@ export class ControllerRig<S extends ResourceSource = MemoryCluster> {
   readonly troubles = new Map<string, TenantTrouble>();
   controllers: Controllers;
   readonly #told = new Set<string>();
+  #identity: Promise<Database> | undefined;
 
   private constructor(store: TestDatabase, operator: Database, hub: Database, source: S) {
     this.store = store;
@@ -168,7 +169,8 @@ export class ControllerRig<S extends ResourceSource = MemoryCluster> {
 
   /** An open session of the tenant's. */
   async session(tenantId: string): Promise<string> {
-    const identity = await this.store.database("heauth_identity");
+    this.#identity ??= this.store.database("heauth_identity");
+    const identity = await this.#identity;
     const recorder = new LedgerWriter({ program: "identity", programKey: this.keys.identity });
     const user = await makeUser(identity, tenantId, `u${uuidv7().slice(-12)}`);
     return await logIn(identity, recorder, newSession(this.keys, tenantId, user));
