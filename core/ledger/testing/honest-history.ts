@@ -17,6 +17,7 @@ class Course {
   readonly #closing: string[] = [];
   readonly #closed: string[] = [];
   readonly #sidecars: TestJournal[] = [];
+  readonly #spared = new Set<string>();
   #identity: TestJournal;
   readonly #operator: TestJournal;
 
@@ -123,6 +124,14 @@ class Course {
     if (session !== undefined) this.ledger.erase(session, this.#identity);
   }
 
+  /** What is old is dropped, but of those who are still there; of one of them who has gone since, it is dropped with his name. */
+  drop(): void {
+    const gone = this.#closed.find((session) => this.#spared.delete(session));
+    if (gone !== undefined) this.ledger.erase(gone, this.#operator);
+    for (const session of [...this.#open, ...this.#closing]) this.#spared.add(session);
+    this.ledger.drop(this.#operator, [...this.#spared]);
+  }
+
   step(): void {
     const dice = this.ledger.random.below(100);
     if (dice < 12) this.login();
@@ -132,7 +141,8 @@ class Course {
     else if (dice < 77) this.amend();
     else if (dice < 81) this.crash();
     else if (dice < 84) this.restartIdentity();
-    else if (dice < 87) this.erase();
+    else if (dice < 86) this.erase();
+    else if (dice < 88) this.drop();
     else this.ledger.seal();
   }
 }
