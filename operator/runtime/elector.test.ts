@@ -15,7 +15,7 @@ let lease: Lease | undefined;
 /** How often the Lease was written. */
 let writes: number;
 let refusal: { code: number; reason: string } | undefined;
-const electors: Elector[] = [];
+const candidates: Candidate[] = [];
 
 /** A Lease with optimistic concurrency, in memory. */
 beforeEach(async () => {
@@ -38,7 +38,12 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
-  await Promise.all(electors.splice(0).map((elector) => elector.stop(AbortSignal.timeout(1_000))));
+  for (const { elector, end } of candidates.splice(0)) {
+    const stopped = elector.stop(AbortSignal.timeout(1_000));
+    // Whatever a test that failed has left undone.
+    end();
+    await stopped;
+  }
   await api.stop();
 });
 
@@ -69,9 +74,8 @@ async function candidate(identity: string): Promise<Candidate> {
     metrics: createMetrics(),
     clock,
   });
-  electors.push(elector);
   await elector.start();
-  return {
+  const one: Candidate = {
     elector,
     leads: async () => {
       const signal = await begun.promise;
@@ -84,6 +88,8 @@ async function candidate(identity: string): Promise<Candidate> {
       work = Promise.withResolvers();
     },
   };
+  candidates.push(one);
+  return one;
 }
 
 const aborted = async (signal: AbortSignal) => {
@@ -94,7 +100,8 @@ const aborted = async (signal: AbortSignal) => {
 /** When the API server has been asked so many times more. */
 async function asked(times: number): Promise<void> {
   const until = api.requests.length + times;
-  while (api.requests.length < until) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deadline = AbortSignal.timeout(4_000);
+  while (api.requests.length < until && !deadline.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 test("the first one creates the Lease, and renews it by writes alone", async () => {

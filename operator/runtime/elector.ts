@@ -114,7 +114,7 @@ export function createElector(options: ElectorOptions): Elector {
         if (isClusterError(error)) waitMs = Math.max(waitMs, error.retryAfterMs ?? 0);
       }
       if (leftMs() > 0) {
-        await govern();
+        if (!stopping.signal.aborted) await govern();
         await release();
       }
       await pause(waitMs, stopping.signal).catch(() => {});
