@@ -32,6 +32,13 @@ export default {
       to: { path: `^(${rooms})/`, pathNot: "^$1/", dependencyTypes: ["local"] },
     },
     {
+      name: "no-kubernetes-in-standalone-work",
+      severity: "error",
+      comment: "jobs go on while the API server is away, and these programs never speak to it",
+      from: { path: "^(operator/jobs|sidecar|identity|store)/" },
+      to: { path: "^program/kubernetes/" },
+    },
+    {
       name: "ledger-imports-no-sibling",
       severity: "error",
       comment: "the ledger must be readable, and verifiable, on its own",
