@@ -5,6 +5,7 @@ import {
   insertTenant,
   openingOf,
   type TestDatabase,
+  type TestSession,
   testDatabase,
   testKeys,
 } from "@heauth/store/testing";
@@ -60,4 +61,25 @@ test("sessions that can't be closed hold up no other tenant's", async () => {
   expect(await store.superuser.query("SELECT close_reason FROM session WHERE id = $1", [sound.sessionId])).toEqual([
     { close_reason: "SessionExpired" },
   ]);
+});
+
+test("operators that do the same at once, because one did not know that it had lost its lock, do nothing twice", async () => {
+  const tenantId = await insertTenant(store.superuser, `t${uuidv7().slice(-12)}`);
+  const writer = new LedgerWriter({ program: "identity", programKey: keys.identity });
+  const openedAt = (Date.now() - 13 * 3_600_000) * 1000;
+  const sessions: TestSession[] = [];
+  for (let n = 0; n < 12; n++) sessions.push(await insertSession(store.superuser, keys, tenantId, { openedAt }));
+  await identity.tenantTransaction(tenantId, (tx) => writer.append(tx, tenantId, sessions.map(openingOf)));
+  const closers = [1, 2, 3].map(() => new LedgerWriter({ program: "operator", programKey: keys.operator }));
+  await Promise.all(closers.map((own) => expireSessions(operator, own, () => {})));
+  const rows = (sql: string) => store.superuser.query<{ number: number }>(sql, [tenantId]);
+  const closings = "SELECT FROM audit_record WHERE tenant_id = $1 AND type = 'session.close'";
+  expect(await rows(closings)).toHaveLength(12);
+  // Two who want the same number: one of them is refused, and tries again.
+  const round = () =>
+    Promise.all(closers.map((own) => closeBlocks({ database: operator, recorder: own, onFailure: () => {} })));
+  while ((await rows("SELECT FROM active_block WHERE tenant_id = $1")).length > 0) await round();
+  const blocks = await rows("SELECT number FROM closed_block WHERE tenant_id = $1 ORDER BY number");
+  expect(blocks.map(({ number }) => number)).toEqual(Array.from({ length: 12 }, (_, number) => number));
+  expect(await rows("SELECT FROM seal_queue WHERE tenant_id = $1 AND kind = 'block'")).toHaveLength(12);
 });

@@ -1,6 +1,7 @@
 import { parseCheckpoint, parseKeyChange, verifyCheckpoint } from "@heauth/core/ledger";
 import { createLogs, createMetrics, type Logger } from "@heauth/program";
 import {
+  type Database,
   insertSegments,
   LedgerWriter,
   noteWatermark,
@@ -68,6 +69,41 @@ describe("sealing", () => {
     }
     await tenant.seal();
     expect(await tenant.verify(await tenant.anchor())).toMatchObject({ status: "Intact", anchor: "Matched" });
+  });
+
+  test("by one that was frozen in mid-transaction, and goes on when another has sealed, changes nothing", async () => {
+    await tenant.record();
+    await tenant.seal();
+    await tenant.record();
+    const [frozen, thawed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const database: Database = {
+      ...rig.operator,
+      tenantTransaction: (id, work) =>
+        rig.operator.tenantTransaction(id, (tx) =>
+          work({
+            async query<Row extends object>(sql: string, params?: readonly unknown[]) {
+              if (sql.startsWith("UPDATE log_head SET epoch")) {
+                frozen.resolve();
+                await thawed.promise;
+              }
+              return tx.query<Row>(sql, params);
+            },
+          }),
+        ),
+    };
+    const first = tenant.seal({ database }).catch((error: unknown) => error);
+    await frozen.promise;
+    const second = tenant.seal();
+    await rig.store.someoneWaits();
+    // What the server does to a transaction in which nothing happens for half a minute.
+    await rig.store.superuser.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
+    );
+    expect(await second).toMatchObject({ kind: "Sealed", size: 7 });
+    thawed.resolve();
+    expect(await first).toMatchObject({ code: "StoreUnavailable" });
+    expect(await tenant.verify(await tenant.anchor())).toMatchObject({ status: "Intact", anchor: "Matched" });
+    expect(await tenant.seal()).toEqual({ kind: "Unchanged", size: 7 });
   });
 
   test("tells of keys that come and go", async () => {
