@@ -113,6 +113,11 @@ export function createEventReader(options: EventReaderOptions): EventReader {
       if (known === undefined) history.begin(tenantId, Math.max(0, seq - KEPT_EVENTS));
       else if (known > seq) interrupt(tenantId, seq);
     }
+    // All of a tenant may have been deleted before its last events were read.
+    if (history.cursors().length > heads.length) {
+      const here = new Set(heads.map(({ tenantId }) => tenantId));
+      for (const { tenantId } of history.cursors()) if (!here.has(tenantId)) gone(tenantId);
+    }
     const isBehind = () => heads.some(({ tenantId, seq }) => (history.head(tenantId) ?? seq) < seq);
     while (isBehind()) {
       const events = await readOutboxSince(tx, history.cursors());
@@ -134,6 +139,12 @@ export function createEventReader(options: EventReaderOptions): EventReader {
   function interrupt(tenantId: string, seq: number): void {
     log.warn({ tenantId, seq }, "the tenant's events do not follow on");
     history.begin(tenantId, seq);
+    listener.interrupted(tenantId);
+  }
+
+  function gone(tenantId: string): void {
+    log.info({ tenantId }, "the tenant is gone");
+    history.end(tenantId);
     listener.interrupted(tenantId);
   }
 

@@ -86,6 +86,25 @@ describe("events", () => {
     expect(await stream.ended).toMatchObject({ code: "UNAVAILABLE" });
     expect(await other.probe()).toBeLessThan(1000);
   });
+
+  test("that nobody can read any more, because all of their tenant was deleted, end its streams, and its policies go", async () => {
+    const stream = it.stream(callerOfWeb).hello();
+    const other = it.stream(callerOfApi).hello();
+    expect(await stream.next("policy")).toMatchObject(web);
+    await other.next("begin");
+    await it.superuser.query("UPDATE tenant SET deleted_at = now(), reclaim_policy = 'Delete' WHERE id = $1", [acme]);
+    await it.superuser.query("SELECT drop_tenant($1, 1000000)", [acme]);
+    expect(await stream.ended).toMatchObject({ code: "UNAVAILABLE" });
+    const served = async () => {
+      const again = it.stream(callerOfWeb).hello();
+      await again.probe();
+      const policies = again.messages.filter((message) => message.case === "policy");
+      again.stream.cancel();
+      return policies;
+    };
+    await eventually(served, ({ length }) => length === 0);
+    expect(await other.probe()).toBeLessThan(1000);
+  });
 });
 
 describe("probes", () => {

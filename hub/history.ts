@@ -20,6 +20,8 @@ export interface History {
   add(event: OutboxEvent): boolean;
   /** Events after `seq`, or undefined where some of them are not kept, or there is no such place. */
   since(tenantId: string, seq: number): readonly OutboxEvent[] | undefined;
+  /** The tenant is no more. */
+  end(tenantId: string): void;
   clear(): void;
 }
 
@@ -46,6 +48,7 @@ export function createHistory(): History {
       const missing = tenant.head - seq;
       return missing <= tenant.events.length ? tenant.events.slice(tenant.events.length - missing) : undefined;
     },
+    end: (tenantId) => void tenants.delete(tenantId),
     clear: () => tenants.clear(),
   };
 }

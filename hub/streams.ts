@@ -143,6 +143,8 @@ export function createStreams(options: StreamsOptions): Streams {
       },
       interrupted(tenantId) {
         for (const stream of streams) if (stream.hears(tenantId)) stream.end(unavailable());
+        // Among what was missed may have been a policy's change.
+        board.refresh();
       },
       storeChanged() {
         for (const stream of streams) stream.end(unavailable());
