@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { heauth } from "./testing/heauth.ts";
 
 test.each([
-  [["--help"], /Usage: heauth .*\bstandalone\b.*\bsidecar\b.*\bsuperuser\b.*\bledger\b/s],
+  [["--help"], /Usage: heauth .*\bstandalone\b.*\bidentity\b.*\bsidecar\b.*\bsuperuser\b.*\bledger\b/s],
   [["standalone", "--help"], /^Usage: heauth standalone --resources .*--protect .*--config FILE.*--print-config/s],
   [["sidecar", "--help"], /^Usage: heauth sidecar --hub .*--wal-quota .*Default: 1024\./s],
   [["superuser", "create", "--help"], /--tenant <name>.*--password-stdin/s],

@@ -1,11 +1,18 @@
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { answerError, answerProblems, answerUnreadable } from "./http/answer-problems.ts";
 import { addJsonBodies, BODY_LIMIT } from "./http/json-body.ts";
+import { sayGoodbye } from "./http/last-answers.ts";
 import { observeRequests } from "./http/observe-requests.ts";
 import { addRequestIds, requestId } from "./http/request-id.ts";
 import { addSecurityHeaders } from "./http/security-headers.ts";
+import { followCertificate, tlsOptions } from "./http/tls.ts";
 import { openapiDocument } from "./openapi/document.ts";
 import { tidyDocument } from "./openapi/tidy.ts";
 import type { Workshop } from "./parts.ts";
@@ -22,10 +29,10 @@ export type App = FastifyInstance;
 const HEAD_LIMIT = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Builds identity's HTTP app. It listens to nothing. */
-export async function createApp(workshop: Workshop): Promise<App> {
-  const { config, log } = workshop;
-  const app = fastify({
+/** Builds identity's HTTP app; with a certificate it speaks TLS only. It listens to nothing. `leaving` aborts when it is about to be closed. */
+export async function createApp(workshop: Workshop, leaving: AbortSignal): Promise<App> {
+  const { config, log, certificate } = workshop;
+  const options = {
     loggerInstance: log as FastifyBaseLogger,
     genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
@@ -33,11 +40,18 @@ export async function createApp(workshop: Workshop): Promise<App> {
     trustProxy: (_, hop) => hop < config.trustedHops,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { maxHeaderSize: HEAD_LIMIT },
+    // A request that came before the end is answered.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: answerUnreadable(log),
-  });
+  } satisfies FastifyServerOptions;
+  const maxHeaderSize = HEAD_LIMIT;
+  const app =
+    certificate === undefined
+      ? fastify({ ...options, http: { maxHeaderSize } })
+      : (fastify({ ...options, https: { maxHeaderSize, ...tlsOptions(certificate.current()) } }) as unknown as App);
+  if (certificate !== undefined) followCertificate(app, certificate);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   addJsonBodies(app);
@@ -45,6 +59,7 @@ export async function createApp(workshop: Workshop): Promise<App> {
   addRequestIds(app, config.requestIds);
   observeRequests(app, workshop);
   answerProblems(app);
+  sayGoodbye(app, leaving);
 
   await app.register(swagger, {
     openapi: openapiDocument,

@@ -1,5 +1,5 @@
 import { publicKeyOf } from "@heauth/core/ledger";
-import type { Part } from "@heauth/program";
+import { type Part, pause } from "@heauth/program";
 import { type App, createApp } from "./app.ts";
 import { createCounts } from "./counts.ts";
 import { createForgetfulCounters } from "./login/forgetful-counters.ts";
@@ -10,8 +10,8 @@ import type { IdentityParts, Workshop } from "./parts.ts";
 export interface Identity extends Part {
   readonly app: App;
   /**
-   * Answers what is under way, at the deadline cuts it off, then ends this run's journals. The database stays open: whoever opened it
-   * closes it.
+   * Is not ready any more, answers for `drainMs` whoever still comes, then what is under way, at the deadline cuts it off, then ends
+   * this run's journals. The database stays open: whoever opened it closes it.
    */
   stop(deadline: AbortSignal): Promise<void>;
 }
@@ -25,7 +25,7 @@ export interface Identity extends Part {
  * await identity.app.listen({ host, port });
  */
 export async function createIdentity(parts: IdentityParts): Promise<Identity> {
-  const { config, programKey, formerKeys, database, ledgerWriter, health, metrics } = parts;
+  const { config, programKey, formerKeys, database, ledgerWriter, health, metrics, drainMs = 0 } = parts;
   const workshop: Workshop = {
     ...parts,
     counts: createCounts(metrics),
@@ -33,7 +33,8 @@ export async function createIdentity(parts: IdentityParts): Promise<Identity> {
     absentTenants: createForgetfulCounters(),
     identityKeys: new Map([...(formerKeys ?? []), [programKey.id, publicKeyOf(programKey.publicKey)]]),
   };
-  const app = await createApp(workshop);
+  const leaving = new AbortController();
+  const app = await createApp(workshop, leaving.signal);
   return {
     name: "identity",
     app,
@@ -42,6 +43,9 @@ export async function createIdentity(parts: IdentityParts): Promise<Identity> {
     },
     async stop(deadline) {
       health.drain();
+      leaving.abort();
+      // Cut short by the deadline.
+      if (app.server.listening) await pause(drainMs, deadline).catch(() => {});
       const cutOff = () => app.server.closeAllConnections();
       if (deadline.aborted) cutOff();
       deadline.addEventListener("abort", cutOff, { once: true });

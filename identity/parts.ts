@@ -4,6 +4,7 @@ import type { Clock, Health, Logger, Metrics } from "@heauth/program";
 import type { Database, LedgerWriter } from "@heauth/store";
 import type { IdentityConfig } from "./config.ts";
 import type { Counts } from "./counts.ts";
+import type { ChangingCertificate } from "./http/tls.ts";
 import type { ForgetfulCounters } from "./login/forgetful-counters.ts";
 import type { Hashing } from "./login/hashing.ts";
 
@@ -19,6 +20,10 @@ export interface IdentityParts {
   /** Keys of identity's that signed statements before `programKey`: id → public key. */
   readonly formerKeys?: ReadonlyMap<string, KeyObject>;
   readonly serverSecrets: ServerSecrets;
+  /** Of its HTTP server; without one it speaks plain HTTP, for a proxy in front. */
+  readonly certificate?: ChangingCertificate | undefined;
+  /** At a stop: how long it still answers everybody, so that who balances load can see that it goes; none unless given. */
+  readonly drainMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -29,5 +29,6 @@ export { measureProcess } from "./process-metrics.ts";
 export { isSecretName, MASK, redacted, serializeError, withoutUrlPassword } from "./redact.ts";
 export { createRotatingFiles, type RotatingFiles, type RotatingFilesOptions } from "./rotating-files.ts";
 export { type Fail, type ProgramOptions, runProgram } from "./run-program.ts";
+export { createServerCertificate, type ServerCertificate } from "./server-certificate.ts";
 export { durationMs, formatHostPort, type HostPort, hostPort, type SettingNotes, setting } from "./settings.ts";
 export { createUuidv7, isUuid, uuidv7 } from "./uuid.ts";

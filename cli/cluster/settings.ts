@@ -25,12 +25,12 @@ export const clusterSettings = {
   database: setting(z.string().regex(POSTGRES_URL, "must be a postgresql:// URL"), {
     description:
       "PostgreSQL, with a login that is a member of this program's role; better HEAUTH_DATABASE_FILE than a flag.",
-    example: "postgresql://heauth_operator_login@db/heauth",
+    example: "postgresql://login@db/heauth",
     holds: "url",
   }),
   programKey: setting(path, {
     description: "File of this program's key, as `heauth keys create` writes it.",
-    example: "/etc/heauth/keys/operator.json",
+    example: "/etc/heauth/keys/program.json",
   }),
   ledgerKeys: setting(path, {
     description: "File of the public halves of all programs' keys, as `heauth keys create` writes it.",

@@ -1,9 +1,10 @@
-import { callersOfCluster, createHub, createServerCertificate } from "@heauth/hub";
+import { callersOfCluster, createHub } from "@heauth/hub";
 import { inOrder, type Part, type ProgramContext, systemClock } from "@heauth/program";
 import { openCluster } from "@heauth/program/kubernetes";
 import { deferred } from "../cluster/deferred.ts";
 import { openProgramDatabase } from "../cluster/open-database.ts";
 import { measurePools } from "../cluster/pools.ts";
+import { watchedCertificate } from "../cluster/server-certificate.ts";
 import { readProgramKey } from "../keys/read-key.ts";
 import { goodbyesMs, type HubConfig } from "./config.ts";
 
@@ -17,15 +18,9 @@ export async function composeHub({ config, logs, metrics, health }: ProgramConte
   const programKey = await readProgramKey(config.programKey, "hub");
   const { client } = await openCluster({ kubeconfig });
   const callers = callersOfCluster({ client, clock: systemClock, log: logs.part("callers"), metrics });
-  const identity = createServerCertificate({ certificateFile: config.tlsCert, keyFile: config.tlsKey, log });
-  metrics.gauge("heauth_certificate_expiry_seconds", () => [
-    [{ certificate: "leaf" }, (identity.current().expiresAtMs - systemClock.wallMs()) / 1000],
-  ]);
+  const identity = watchedCertificate(config, { logs, metrics, health });
   let notReady: () => string | undefined = () => "the hub has not started yet";
   health.addReady("hub", () => notReady());
-  health.addReady("certificate", () =>
-    identity.current().expiresAtMs <= systemClock.wallMs() ? "the TLS certificate has expired" : undefined,
-  );
 
   const hub = deferred("hub", async (stopping) => {
     const own = { role: "heauth_hub", applicationName: "heauth hub", statementTimeout: STATEMENT_TIMEOUT_MS } as const;

@@ -1,4 +1,6 @@
 import { hostname } from "node:os";
+import type { ProgramKey } from "@heauth/core/keys";
+import type { PinnedKeys } from "@heauth/core/ledger";
 import { createClusterOperator } from "@heauth/operator";
 import { inOrder, type Part, type ProgramContext, systemClock, uuidv7 } from "@heauth/program";
 import { type ClusterClient, openCluster } from "@heauth/program/kubernetes";
@@ -7,13 +9,14 @@ import { deferred } from "../cluster/deferred.ts";
 import { openProgramDatabase } from "../cluster/open-database.ts";
 import { measurePools } from "../cluster/pools.ts";
 import { CliError } from "../errors.ts";
-import { readLedgerKeys, readProgramKey } from "../keys/read-key.ts";
+import { readPinnedProgramKey } from "../keys/read-key.ts";
 import type { OperatorConfig } from "./config.ts";
 
 /** The operator as a program: waits for its database and its schema, then works until it is stopped. */
 export async function createOperatorProgram(context: ProgramContext<OperatorConfig>): Promise<Part[]> {
   const { config, logs, health } = context;
-  const keys = await readKeys(config);
+  const { own: operator, pinned } = await readPinnedProgramKey(config, "operator");
+  const keys = { operator, pinned };
   const cluster = await openCluster({ kubeconfig: config.kubeconfig });
   const namespace = config.namespace ?? cluster.namespace;
   if (namespace === undefined) {
@@ -45,7 +48,7 @@ interface Parts {
   readonly database: Database;
   readonly client: ClusterClient;
   readonly namespace: string;
-  readonly keys: Awaited<ReturnType<typeof readKeys>>;
+  readonly keys: { readonly operator: ProgramKey; readonly pinned: PinnedKeys };
 }
 
 function compose(context: ProgramContext<OperatorConfig>, { database, client, namespace, keys }: Parts): Part {
@@ -70,11 +73,4 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
   const connections: Part = { name: "database", start: async () => {}, stop: () => database.stop() };
   const journals: Part = { name: "journals", start: async () => {}, stop: () => ledgerWriter.close(database) };
   return inOrder("operator", [connections, journals, operator], logs.log);
-}
-
-async function readKeys({ programKey, ledgerKeys }: OperatorConfig) {
-  const operator = await readProgramKey(programKey, "operator");
-  const pinned = await readLedgerKeys(ledgerKeys);
-  if (pinned.has(operator.id)) return { operator, pinned };
-  throw new CliError("KeyFile", `${ledgerKeys} does not have the key of ${programKey}, ${operator.id}`);
 }

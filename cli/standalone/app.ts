@@ -23,7 +23,7 @@ export interface Standalone {
 }
 
 /** All of heauth on one machine: database, programs, and a sidecar and an Envoy in front of each app, in the order of their start. */
-export async function createStandalone(context: ProgramContext<StandaloneConfig>): Promise<Standalone> {
+export async function createStandalone(context: ProgramContext<StandaloneConfig>, heauth: string): Promise<Standalone> {
   const { config, logs, metrics, health } = context;
   const envoy = config.protect.length > 0 ? findEnvoy() : "";
   const folder = dataFolder(resolve(config.data));
@@ -51,6 +51,7 @@ export async function createStandalone(context: ProgramContext<StandaloneConfig>
       folder,
       runFolder: place,
       hubSocket: doors[index]?.socket ?? "",
+      heauth,
       envoy,
       log: logs.log,
       logLevel: config.logLevel,

@@ -2,8 +2,12 @@ import { main } from "@heauth/program";
 import { createStandalone, type Standalone } from "./app.ts";
 import { standaloneSettings } from "./config.ts";
 
-/** Runs everything on one machine until it is told to stop; `argv` as after the subcommand's name. */
-export function runStandalone({ version, argv }: { version: string; argv: string[] }): Promise<void> {
+/**
+ * Runs everything on one machine until it is told to stop; `argv` as after the subcommand's name, `heauth` the file to start
+ * sidecars with.
+ */
+export function runStandalone(start: { version: string; argv: string[]; heauth: string }): Promise<void> {
+  const { version, argv, heauth } = start;
   let standalone: Standalone | undefined;
   return main({
     name: "standalone",
@@ -13,7 +17,7 @@ When all is ready it prints one line, "ready identity=URL NAMESPACE/POLICY=URL â
     schema: standaloneSettings,
     argv,
     async compose(context) {
-      standalone = await createStandalone(context);
+      standalone = await createStandalone(context, heauth);
       return standalone.parts;
     },
     onReady: () => void process.stdout.write(`ready ${standalone?.addresses()}\n`),

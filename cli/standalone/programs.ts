@@ -6,6 +6,7 @@ import { type Clock, formatHostPort, type Health, inOrder, type Logs, type Metri
 import { type Database, LedgerWriter, migrate, openDatabase } from "@heauth/store";
 import { measurePools } from "../cluster/pools.ts";
 import { openKeys } from "../keys/open-keys.ts";
+import { publicKeysOf } from "../keys/read-key.ts";
 import type { StandaloneConfig } from "./config.ts";
 import type { DataFolder } from "./folder.ts";
 
@@ -86,9 +87,7 @@ export async function createPrograms(options: ProgramsOptions): Promise<Programs
     database: await open("identity"),
     ledgerWriter: new LedgerWriter({ program: "identity", programKey: identityKey, now }),
     programKey: identityKey,
-    formerKeys: new Map(
-      [...keys.pinned].flatMap(([id, { program, key }]) => (program === "identity" ? [[id, key]] : [])),
-    ),
+    formerKeys: publicKeysOf("identity", keys.pinned),
     serverSecrets: keys.serverSecrets,
     clock,
     log: logs.part("identity"),

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   type Child,
   createBackoff,
@@ -16,7 +15,6 @@ import { freePort } from "../parts/free-port.ts";
 import type { ProtectedApp } from "./config.ts";
 import type { DataFolder } from "./folder.ts";
 
-const HEAUTH = fileURLToPath(new URL("../main.ts", import.meta.url));
 /** Compiling the policy, reaching the hub, opening the journal: all on this machine. */
 const READY_WITHIN_MS = 30_000;
 const STOP_WITHIN_MS = 20_000;
@@ -28,6 +26,8 @@ export interface ProtectedAppOptions {
   readonly runFolder: string;
   /** The hub's socket for this app. */
   readonly hubSocket: string;
+  /** The file that `heauth sidecar` is started with. */
+  readonly heauth: string;
   readonly envoy: string;
   readonly log: Logger;
   readonly logLevel: LogLevel;
@@ -60,7 +60,7 @@ export function createProtectedApp(options: ProtectedAppOptions): RunningApp {
 }
 
 function createSidecarProcess(name: string, socket: string, options: ProtectedAppOptions): Child {
-  const { app, folder, hubSocket, log, logLevel, metrics } = options;
+  const { app, folder, hubSocket, heauth, log, logLevel, metrics } = options;
   let probes = "";
   // The first start is awaited until requests can be decided; after a crash it is enough that the process lives, because what it
   // waits for may be away for long, and starting it again brings nothing back.
@@ -81,7 +81,7 @@ function createSidecarProcess(name: string, socket: string, options: ProtectedAp
         "stop-within": "15s",
       };
       const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
-      return { command: process.execPath, args: [HEAUTH, "sidecar", ...flags] };
+      return { command: process.execPath, args: [heauth, "sidecar", ...flags] };
     },
     async ready(_run, signal) {
       await untilAnswers(() => `${probes}/${page}`, signal);

@@ -14,7 +14,7 @@ const config = {
 /** The OpenAPI document as text, from the same schemas that validate requests. Nothing is asked of the app, so it needs no store. */
 export async function renderDocument(): Promise<string> {
   const { log } = createLogs({ program: "identity", level: "silent" });
-  const app = await createApp({ config, log, metrics: createMetrics() } as Workshop);
+  const app = await createApp({ config, log, metrics: createMetrics() } as Workshop, new AbortController().signal);
   try {
     return `${JSON.stringify(app.swagger(), null, 2)}\n`;
   } finally {
