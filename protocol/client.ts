@@ -54,7 +54,8 @@ export function connect<M extends GenServiceMethods>(
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.initial_reconnect_backoff_ms": Math.min(100, maxReconnectMs),
     "grpc.max_reconnect_backoff_ms": maxReconnectMs,
-    "grpc.enable_retries": 0,
+    // Only of calls that no server has looked at: a connection is closed to new ones while they are on their way.
+    "grpc.enable_retries": authorities === undefined ? 0 : 1,
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_http_proxy": 0,
     ...(keepAliveMs === undefined

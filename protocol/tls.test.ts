@@ -15,6 +15,7 @@ import {
   type Metadata,
   type ServerIdentity,
   type ServiceServer,
+  type SyncClientStream,
 } from "./index.ts";
 
 /** What a rotating file would hold. */
@@ -37,9 +38,25 @@ class Changeable<T> implements Changing<T> {
   }
 }
 
+/** Ends a stream in order. */
+async function finish(stream: SyncClientStream): Promise<void> {
+  const ended = once(stream.resume(), "end");
+  stream.end();
+  await ended;
+}
+
+/** The address that the server sees a call come from. */
+async function peerOf(by: HubClient): Promise<string> {
+  const stream = by.open("sync");
+  stream.write({ message: { case: "hello", value: {} } });
+  const [{ message }] = await once(stream, "data");
+  await finish(stream);
+  return message.value.pod;
+}
+
 const handlers: HubHandlers = {
   sync: (call) => {
-    call.on("data", () => call.write({ message: { case: "probeAnswer", value: { nonce: 1n } } }));
+    call.on("data", () => call.write({ message: { case: "welcome", value: { pod: call.getPeer() } } }));
     call.on("end", () => call.end());
   },
   lookUpSessions: async (_, { metadata }) => ({ sessions: [{ subject: String(metadata.get("authorization")) }] }),
@@ -80,7 +97,7 @@ beforeEach(async () => {
   [first, second] = [await createAuthority(), await createAuthority()];
   identity = new Changeable(await identityOf(first));
   admit = async () => {};
-  const limits = { maxMessageBytes: 8 << 20, maxConcurrentCalls: 100, keepAliveMs: 10_000 };
+  const limits = { maxMessageBytes: 8 << 20, maxConcurrentCalls: 100, keepAliveMs: 10_000, connectionAgeMs: 300 };
   server = createServer(Hub, {
     handlers,
     admit: (metadata) => admit(metadata),
@@ -119,7 +136,7 @@ test("a new certificate is shown to new connections, a stream that stands goes o
   identity.become(await identityOf(second));
   stream.write({ message: { case: "probe", value: {} } });
   await once(stream, "data");
-  stream.end();
+  await finish(stream);
   expect(await ask(by)).toBe("t");
   expect(await ask(client(trust(second)))).toBe("t");
   await expect(ask(client(trust(first)))).rejects.toMatchObject({ code: "UNAVAILABLE" });
@@ -135,6 +152,22 @@ test("a client takes over new authorities for its next connection, and needs no 
   let answer: unknown;
   while (answer !== "t" && performance.now() < until) answer = await ask(by).catch(() => {});
   expect(answer).toBe("t");
+});
+
+test("a connection that grows old takes no more calls: they go by another one, and its stream goes on", async () => {
+  const by = client(trust(first));
+  const stream = by.open("sync");
+  const peers = new Set<string>();
+  const until = performance.now() + 1_500;
+  while (performance.now() < until) {
+    stream.write({ message: { case: "probe", value: {} } });
+    await once(stream, "data");
+    // Also those that are on their way while the connection is closed to new ones.
+    await Promise.all(Array.from({ length: 5 }, () => ask(by)));
+    peers.add(await peerOf(by));
+  }
+  expect(peers.size).toBeGreaterThanOrEqual(3);
+  await finish(stream);
 });
 
 test("who is not let in is told before his message is read", async () => {
