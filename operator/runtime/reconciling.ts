@@ -10,6 +10,8 @@ export interface ReconcilingOptions {
   readonly source: Pick<ResourceSource, "get" | "list" | "onChange">;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** How often everything is looked at again, ms; every 10 min unless given. */
+  readonly againMs?: number;
 }
 
 /** What reconciles for a term. */
@@ -86,13 +88,28 @@ export class Reconciling {
       log.info({ tenants: stages[0]?.length, policies: stages[1]?.length, ms }, "everything has been reconciled once");
       this.#synced.resolve();
     });
+    // What somebody else put into the store has no resource that would ever tell of it.
+    const looking = setInterval(() => void this.#lookForLeftovers(stored), this.#options.againMs ?? AGAIN_MS);
     try {
       await aborted(AbortSignal.any([over, this.#fenced.signal]));
       if (this.#fenced.signal.aborted) log.warn("another operator reconciles: this one leaves it to that one");
     } finally {
+      clearInterval(looking);
       unwatch();
       this.#controllers = undefined;
       await this.#queue.stop();
+    }
+  }
+
+  async #lookForLeftovers(stored: Term["stored"]): Promise<void> {
+    const { source } = this.#options;
+    try {
+      const { tenants, policies } = await stored();
+      for (const key of [...tenants, ...policies]) {
+        if (source.get(key.kind, key.namespace, key.name) === undefined) this.add(key);
+      }
+    } catch (error) {
+      this.#trouble.report(error);
     }
   }
 
@@ -115,7 +132,7 @@ export class Reconciling {
 
   #again({ kind, namespace, name }: ResourceKey) {
     if (this.#options.source.get(kind, namespace, name) === undefined) return undefined;
-    return { requeueAfterMs: AGAIN_MS * (0.9 + Math.random() / 5) };
+    return { requeueAfterMs: (this.#options.againMs ?? AGAIN_MS) * (0.9 + Math.random() / 5) };
   }
 
   #failed(key: ResourceKey, error: unknown, retryInMs: number): void {

@@ -1,6 +1,6 @@
 import type { Logger, Part } from "@heauth/program";
 import { type AckNews, acksSince, type Database, type PolicyName } from "@heauth/store";
-import { Poll } from "../poll.ts";
+import { Poll } from "../../runtime/poll.ts";
 
 export interface AckWatchOptions {
   readonly database: Database;

@@ -1,8 +1,6 @@
 import type { StoredTenant } from "@heauth/store";
+import { ADOPT } from "../../source/marks.ts";
 import type { ObservedMeta } from "../../source/source.ts";
-
-/** Names, on a Tenant, the id of the retained data that it is to take over. */
-export const ADOPT = "heauth.io/adopt";
 
 /** How a Tenant resource stands to what the database has under its name. */
 export type Claim =

@@ -14,6 +14,7 @@ import {
   tenantHolding,
 } from "@heauth/store";
 import { describeSourceProblem } from "../../source/describe.ts";
+import { FINALIZER } from "../../source/marks.ts";
 import type { Observed, ResourceKey, ResourceSource } from "../../source/source.ts";
 import { type Condition, condition, type StatusSink } from "../../status/condition.ts";
 import { INVALID, OK, type Reconciled } from "../outcome.ts";
@@ -31,9 +32,6 @@ export interface TenantControllerOptions extends EndTenantParts {
   /** What the jobs have found; undefined: nothing. */
   readonly troubleOf: (tenantId: string) => TenantTrouble | undefined;
 }
-
-/** Keeps a Tenant in being while there is data of it. */
-export const FINALIZER = "heauth.io/tenant-data";
 
 /** Makes a tenant what its resource says, and ends it when that goes: finalizer first, then the database, the status last. */
 export class TenantReconciler {

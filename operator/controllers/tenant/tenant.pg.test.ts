@@ -1,8 +1,8 @@
 import { invalidResources, tenant as validTenant } from "@heauth/core/resources/testing";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { FINALIZER } from "../../source/marks.ts";
 import { MemoryCluster } from "../../testing/memory-cluster.ts";
 import { ACME, ControllerRig, WEB } from "../testing/controller-rig.ts";
-import { FINALIZER } from "./reconcile-tenant.ts";
 
 let rig: ControllerRig;
 beforeEach(async () => {

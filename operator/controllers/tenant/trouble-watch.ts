@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger, Part } from "@heauth/program";
 import { type Database, type TenantTrouble, tenantsInTrouble } from "@heauth/store";
-import { Poll } from "../poll.ts";
+import { Poll } from "../../runtime/poll.ts";
 
 export interface TroubleWatchOptions {
   readonly database: Database;
