@@ -2,6 +2,7 @@ import { asError, type Counter, type Logger, type Metrics, type Part } from "@he
 import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
 import { OperatorError } from "../errors.ts";
 import { createTrouble, type Trouble } from "../runtime/trouble.ts";
+import { ADOPT } from "../source/marks.ts";
 import { createFlusher, type Flusher } from "./flusher.ts";
 import { isNewer, newestAnchor } from "./newest.ts";
 import type { AnchoredTenant, AnchorKeeper, AnchorStore } from "./store.ts";
@@ -30,8 +31,6 @@ export interface ClusterAnchorsOptions {
 const LOOK_WITHIN_MS = 3_000;
 /** While the API server is away not every tenant's turn has to wait for it. */
 const AWAY_FOR_MS = 5_000;
-/** Names, on a Tenant, the data that it is about to take over. */
-const ADOPT = "heauth.io/adopt";
 
 type Outcome = "ok" | "refused" | "error";
 

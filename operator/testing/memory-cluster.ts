@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { FINALIZER } from "../source/marks.ts";
 import { keyText, type ObservedMeta, type ObservedPod, type ResourceKey } from "../source/source.ts";
 import { MemorySource } from "./memory-source.ts";
 
@@ -84,5 +85,3 @@ export class MemoryCluster extends MemorySource {
     if (index >= 0) this.#pods.splice(index, 1);
   }
 }
-
-const FINALIZER = "heauth.io/tenant-data";

@@ -1,8 +1,6 @@
 import { AUTH_POLICIES, type ClusterClient, isClusterError, TENANTS } from "@heauth/program/kubernetes";
+import { FINALIZER } from "../marks.ts";
 import type { ResourceKey } from "../source.ts";
-
-/** Holds a Tenant until its data has been dealt with. */
-export const FINALIZER = "heauth.io/tenant-data";
 
 const ATTEMPTS = 5;
 
