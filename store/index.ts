@@ -27,7 +27,6 @@ export {
   type PolicyName,
   policiesIn,
   policiesNamed,
-  policiesOf,
   policyNames,
   putPolicy,
   type StoredPolicy,

@@ -93,15 +93,6 @@ export async function policiesNamed(tx: Tx, names: readonly PolicyName[]): Promi
   return rows.map(policyOf);
 }
 
-/** The tenant's policies in force. */
-export async function policiesOf(tx: Tx, tenantId: string): Promise<StoredPolicy[]> {
-  const rows = await tx.query<Row>(
-    `SELECT ${COLUMNS} FROM heauth.policy WHERE tenant_id = $1 ORDER BY namespace, name`,
-    [tenantId],
-  );
-  return rows.map(policyOf);
-}
-
 /** Those of these namespaces that are in force, whoever's they are: which of them is a pod's is `choosePolicy`'s to say. */
 export async function policiesIn(tx: Tx, ...namespaces: string[]): Promise<StoredPolicy[]> {
   const rows = await tx.query<Row>(

@@ -5,7 +5,7 @@ import { uuidv7 } from "@heauth/program";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Database } from "./database.ts";
 import { LedgerWriter } from "./ledger/index.ts";
-import { deletePolicy, policiesIn, policiesNamed, policiesOf, policyNames, putPolicy } from "./policies.ts";
+import { deletePolicy, policiesIn, policiesNamed, policyNames, putPolicy } from "./policies.ts";
 import { notePolicyAck, policyAcks } from "./policy-acks.ts";
 import { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
 import { createTenant } from "./tenant-resources.ts";
@@ -106,7 +106,7 @@ describe("policies", () => {
       false,
     );
     expect(await operator.read((tx) => policyAcks(tx, id, said))).toEqual([]);
-    expect(await operator.read((tx) => policiesOf(tx, id))).toEqual([]);
+    expect(await operator.read((tx) => policyNames(tx, id))).toEqual([]);
     expect(await kindsOf(id)).toEqual(["tenant.changed", "policy.changed", "policy.changed", "policy.changed"]);
     expect(
       await store.superuser.query(

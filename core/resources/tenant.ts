@@ -126,10 +126,10 @@ const spec = withRules(
       .strictObject({ name: label().meta({ description: "The Secret's name, in heauth's own namespace." }) })
       .optional()
       .meta({ description: "Where the first administrator's one-time password is written when the Secret is absent." }),
-    reclaimPolicy: z
-      .enum(["Retain", "Delete"])
-      .default("Retain")
-      .meta({ description: "What happens to its data when the Tenant is deleted." }),
+    reclaimPolicy: z.enum(["Retain", "Delete"]).default("Retain").meta({
+      description:
+        "What happens to its data when the Tenant is deleted: it is kept, and a later Tenant takes it over with the annotation `heauth.io/adopt`; or all of it is deleted, the ledger too.",
+    }),
     paused: z.boolean().default(false).meta({ description: "What was compiled last stays in force." }),
   }),
   rule("!('heauth' in self.audiences)", "audiences other than `heauth`, which is identity's own", ".audiences"),
