@@ -927,15 +927,17 @@ export const SessionStatusSchema: GenEnum<SessionStatus> = /*@__PURE__*/
  * Who calls is never taken from a message: the hub knows the caller's pod from the socket it came in by (standalone) or from its
  * service account token (Kubernetes).
  *
- * Status codes: INVALID_ARGUMENT and FAILED_PRECONDITION (the same call can't succeed), PERMISSION_DENIED (not the caller's tenant,
- * policy or pod), ALREADY_EXISTS (another content under the same key: an alarm), UNAVAILABLE (the store can't be reached),
+ * Status codes: INVALID_ARGUMENT and FAILED_PRECONDITION (the same call can't succeed), UNAUTHENTICATED (no token, or none that is
+ * good: come back with a newer one), PERMISSION_DENIED (not the caller's tenant, policy or pod, or a pod that is none of ours), ALREADY_EXISTS (another content under the same key: an alarm), UNAVAILABLE (the store can't be reached),
  * RESOURCE_EXHAUSTED (overloaded, or a message too long). Where waiting helps, the trailer `heauth-retry-after-ms` says how long.
  *
  * @generated from service heauth.hub.v1.Hub
  */
 export const Hub: GenService<{
   /**
-   * One per sidecar process, for its life. The first message each way is Hello and Welcome.
+   * One per sidecar process at a time. The first message each way is Hello and Welcome; a Goodbye before its end asks for the next one.
+   * After Welcome, and before the answer to any probe, come all policies of the caller's pod: those of former streams that are not
+   * among them are no longer its own. A pod without a policy is told of one as soon as there is one.
    *
    * @generated from rpc heauth.hub.v1.Hub.Sync
    */
