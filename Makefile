@@ -2,10 +2,11 @@
 #
 #   make demo            the tour, then everything stays up; ONCE=1 ends after the tour
 #   make test            every test on real parts, the Kubernetes API server among them; ARGS=core/policy for some of them
+#   make e2e             every test on a real cluster: a node of its own (needs root); E2E_CLUSTER=kind or current for another
 #   make check           types, lint and format, import arrows, generated files, the protocol's promises
 #   make setup           only the setting up
 
-.PHONY: setup demo test check
+.PHONY: setup demo test e2e check
 .DEFAULT_GOAL := test
 
 setup:
@@ -19,6 +20,11 @@ demo: setup
 test: setup
 	@setup/kube.sh
 	@npm run --silent test -- $(ARGS)
+
+e2e: setup
+	@setup/kube.sh
+	@setup/cluster.sh
+	@npm run --silent e2e -- $(ARGS)
 
 check: setup
 	@setup/step.sh "types" types

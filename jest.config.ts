@@ -2,7 +2,8 @@ import type { Config } from "jest";
 
 const config: Config = {
   testMatch: ["<rootDir>/{core,program,protocol,store,sidecar,identity,hub,operator,cli,e2e}/**/*.test.ts"],
-  testPathIgnorePatterns: ["/node_modules/"],
+  // What needs a cluster with a node is run by jest.cluster.config.ts.
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/e2e/cluster/"],
   extensionsToTreatAsEsm: [".ts"],
   transform: { "\\.ts$": "<rootDir>/jest.transform.mjs" },
   setupFiles: ["<rootDir>/jest.setup.mjs"],

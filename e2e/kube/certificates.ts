@@ -9,12 +9,20 @@ export interface ServingCertificate {
   readonly key: string;
 }
 
+/** What a certificate is for, beside a server on 127.0.0.1 and localhost. */
+export interface CertificateUse {
+  /** DNS names and addresses of the server. */
+  readonly names?: readonly string[];
+  readonly addresses?: readonly string[];
+  /** It is a client's, of a member of this group: Kubernetes reads the organisation so. */
+  readonly group?: string;
+}
+
 /** A certificate authority that lives as long as a test. */
 export interface Authority {
   /** PEM. */
   readonly certificate: string;
-  /** A certificate for servers on 127.0.0.1 and localhost. */
-  issue(name: string): Promise<ServingCertificate>;
+  issue(name: string, use?: CertificateUse): Promise<ServingCertificate>;
 }
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -38,10 +46,10 @@ export async function createAuthority(): Promise<Authority> {
   });
   return {
     certificate: `${root.toString("pem")}\n`,
-    async issue(name) {
+    async issue(name, { names = [], addresses = [], group } = {}) {
       const own = await generate();
       const leaf = await x509.X509CertificateGenerator.create({
-        subject: `CN=${name}`,
+        subject: group === undefined ? `CN=${name}` : `O=${group}, CN=${name}`,
         issuer: root.subject,
         notBefore,
         notAfter,
@@ -50,10 +58,12 @@ export async function createAuthority(): Promise<Authority> {
         signingAlgorithm: algorithm,
         extensions: [
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+          new x509.ExtendedKeyUsageExtension([
+            group === undefined ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
+          ]),
           new x509.SubjectAlternativeNameExtension([
-            { type: "dns", value: "localhost" },
-            { type: "ip", value: "127.0.0.1" },
+            ...["localhost", ...names].map((value) => ({ type: "dns" as const, value })),
+            ...["127.0.0.1", ...addresses].map((value) => ({ type: "ip" as const, value })),
           ]),
         ],
       });

@@ -1,6 +1,6 @@
 import { freePort } from "heauth/parts";
 import { jsonRequest, untilAnswered } from "./json-request.ts";
-import { createServer } from "./process.ts";
+import { createServer, flagsOf } from "./process.ts";
 
 export interface Etcd {
   readonly url: string;
@@ -30,7 +30,7 @@ export async function createEtcd(command: string, folder: string): Promise<Etcd>
     name: "etcd",
     folder,
     command,
-    args: () => Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
+    args: () => flagsOf(flags),
     ready: async (_run, signal) => {
       await untilAnswered({ url: `${url}/health`, signal }, ({ status }) => status === 200);
     },

@@ -1,11 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { type CommandResult, runCommand } from "./command.ts";
 
-export interface KubectlResult {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly code: number | null;
-}
+export type KubectlResult = CommandResult;
 
 /** Runs kubectl to its end; a failure is in the result. */
 export async function runKubectl(
@@ -14,19 +9,6 @@ export async function runKubectl(
   args: readonly string[],
   { input = "", home }: { readonly input?: string /** For its caches. */; readonly home: string },
 ): Promise<KubectlResult> {
-  const kubectl = spawn(command, [`--kubeconfig=${kubeconfig}`, ...args], {
-    stdio: ["pipe", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"], HOME: home },
-  });
-  const said = { stdout: "", stderr: "" };
-  for (const stream of ["stdout", "stderr"] as const) {
-    kubectl[stream].setEncoding("utf8").on("data", (text: string) => {
-      said[stream] += text;
-    });
-  }
-  // It may refuse its arguments before it has read its input.
-  kubectl.stdin.on("error", () => {});
-  kubectl.stdin.end(input);
-  const [code] = (await once(kubectl, "close")) as [number | null];
-  return { ...said, code };
+  const environment = { PATH: process.env["PATH"], HOME: home };
+  return await runCommand(command, [`--kubeconfig=${kubeconfig}`, ...args], { input, environment });
 }

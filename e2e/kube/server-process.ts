@@ -3,9 +3,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Child } from "@heauth/program";
 import { freePort } from "heauth/parts";
-import type { Authority } from "./certificates.ts";
+import type { Authority, CertificateUse } from "./certificates.ts";
 import { untilAnswered } from "./json-request.ts";
-import { createServer } from "./process.ts";
+import { createServer, flagsOf, type ServerProcess } from "./process.ts";
 
 export interface ServerPlace {
   readonly url: string;
@@ -15,6 +15,8 @@ export interface ServerPlace {
   readonly auditFile: string;
   /** Bearer token of a member of system:masters. */
   readonly adminToken: string;
+  /** Signs the service accounts' tokens. */
+  readonly accountsKeyFile: string;
   /** The kube-apiserver as it is to be started; another one each time, on the same port. */
   process(): Child;
 }
@@ -28,18 +30,32 @@ const auditPolicy = {
   rules: [{ level: "Metadata" }],
 };
 
+export interface ServerWish {
+  readonly etcdUrl: string;
+  readonly auditLog: boolean;
+  /** Where others reach it; 127.0.0.1 unless given. */
+  readonly address?: string;
+  /** More that its certificate names. */
+  readonly use?: CertificateUse;
+  /** Who may log in by a bearer token, beside the admin. */
+  readonly users?: readonly { readonly name: string; readonly groups: readonly string[]; readonly token: string }[];
+  /** Flags that come before ours; undefined takes one of ours away. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  readonly supervision?: Pick<ServerProcess, "restart" | "pidFile">;
+}
+
 /** Prepares certificate, keys, tokens and flags of a kube-apiserver in the folder. */
 export async function prepareServer(
   command: string,
   folder: string,
   authority: Authority,
-  { etcdUrl, auditLog }: { readonly etcdUrl: string; readonly auditLog: boolean },
+  { etcdUrl, auditLog, address = "127.0.0.1", use = {}, users = [], flags: wished = {}, supervision = {} }: ServerWish,
 ): Promise<ServerPlace> {
   const secrets = join(folder, "keys");
   await mkdir(secrets, { mode: 0o700 });
   const file = (name: string, content: string) => writeFile(join(secrets, name), content, { mode: 0o600 });
   const adminToken = randomBytes(24).toString("base64url");
-  const serving = await authority.issue("kube-apiserver");
+  const serving = await authority.issue("kube-apiserver", use);
   const accounts = generateKeyPairSync("ec", {
     namedCurve: "P-256",
     publicKeyEncoding: { type: "spki", format: "pem" },
@@ -53,15 +69,15 @@ export async function prepareServer(
     file("tls.key", serving.key),
     file("accounts.pub", accounts.publicKey),
     file("accounts.key", accounts.privateKey),
-    file("tokens.csv", `${adminToken},admin,admin,"system:masters"\n`),
+    file("tokens.csv", tokenLines([{ name: "admin", groups: ["system:masters"], token: adminToken }, ...users])),
     file("audit-policy.json", JSON.stringify(auditPolicy)),
   ]);
 
   const port = await freePort();
-  const url = `https://127.0.0.1:${port}`;
-  const flags: Readonly<Record<string, string>> = {
-    "bind-address": "127.0.0.1",
-    "advertise-address": "127.0.0.1",
+  const url = `https://${address}:${port}`;
+  const flags: Readonly<Record<string, string | undefined>> = {
+    "bind-address": address,
+    "advertise-address": address,
     // Else it would write endpoints of its own address, which must not be loopback.
     "endpoint-reconciler-type": "none",
     "secure-port": String(port),
@@ -89,6 +105,7 @@ export async function prepareServer(
           "audit-log-mode": "blocking",
         }
       : {}),
+    ...wished,
   };
   return {
     url,
@@ -96,12 +113,14 @@ export async function prepareServer(
     caFile,
     auditFile,
     adminToken,
+    accountsKeyFile: join(secrets, "accounts.key"),
     process: () =>
       createServer({
         name: "kube-apiserver",
         folder,
         command,
-        args: () => Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
+        ...supervision,
+        args: () => flagsOf(flags),
         ready: async (_run, signal) => {
           await untilAnswered(
             { url: `${url}/readyz`, ca: authority.certificate, signal },
@@ -110,4 +129,8 @@ export async function prepareServer(
         },
       }),
   };
+}
+
+function tokenLines(users: NonNullable<ServerWish["users"]>): string {
+  return users.map(({ name, groups, token }) => `${token},${name},${name},"${groups.join(",")}"\n`).join("");
 }

@@ -1,0 +1,10 @@
+// A program for tests: starts a node of our own with a pod, prints its folder and first process, and waits to be told to end.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { startLocalCluster } from "../local.ts";
+
+const cluster = await startLocalCluster();
+const link = readFileSync(join(cluster.folder, "link"), "utf8");
+console.log(JSON.stringify({ folder: cluster.folder, link }));
+process.once("SIGTERM", () => void cluster.stop());
+setInterval(() => {}, 60_000).unref();
