@@ -52,6 +52,7 @@ export async function register(
   if (!tenants.has(tenant)) throw denied(`tenant ${tenant}`);
   if (program !== "sidecar" || pod !== podOf(caller)) throw denied("the journal's pod");
   const { countersignature, recovered } = await database.tenantTransaction(tenant, async (tx) => {
+    await owners.checkNew(tx, caller, tenant, journal);
     const registered = await registerJournal(tx, tenant, { body, possession }, hubKey);
     await owners.give(tx, caller, tenant, [journal, ...recovers]);
     return registered;

@@ -10,6 +10,8 @@ const MAX_KNOWN = 10_000;
 
 /** Keeps sidecars from each other's journals: also from those of an earlier pod of their own name. */
 export interface JournalOwners {
+  /** @throws CallError when the tenant's journal is registered, and not the caller's pod's */
+  checkNew(tx: Tx, caller: Caller, tenantId: string, journalId: string): Promise<void>;
   /** @throws CallError when the tenant's journal is not one of the caller's pod */
   check(tx: Tx, caller: Caller, tenantId: string, journalId: string): Promise<void>;
   /**
@@ -30,6 +32,10 @@ export function createJournalOwners(): JournalOwners {
   }
 
   return {
+    async checkNew(tx, caller, tenantId, journalId) {
+      const owner = await journalOwner(tx, tenantId, journalId);
+      if (owner !== undefined && !isOwner(owner, caller)) throw denied(`journal ${journalId}`);
+    },
     async check(tx, caller, tenantId, journalId) {
       if (!isUuid(journalId)) throw malformed("the journal's id is no UUID");
       const known = owners.get(`${tenantId}/${journalId}`);

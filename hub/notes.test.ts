@@ -11,7 +11,7 @@ test("a sidecar that names journals without end fills nobody's memory", async ()
     },
   } as unknown as Database;
   const { log } = createLogs({ program: "test", level: "silent" });
-  const notes = createNotes(database, { check: async () => {}, give: async () => {} }, log);
+  const notes = createNotes(database, { checkNew: async () => {}, check: async () => {}, give: async () => {} }, log);
   const caller = { namespace: "shop", pod: "web-0", choose: () => [] };
   const tenantId = uuidv7();
   for (let n = 0; n < 10_100; n++) notes.mark({ caller, tenantId, journalId: uuidv7(), seq: 1 });

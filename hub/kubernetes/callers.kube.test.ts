@@ -250,6 +250,9 @@ describeKube("who calls a hub in Kubernetes", () => {
       const stolen = old.seal(decision(undefined));
       await expect(append(after, [stolen])).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
 
+      // Not even by the very registration that the former one made.
+      await expect(register(after, old)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+
       const heir = new TestJournal(acme, it.keys.hub, { pod: "shop/queue-0", recovers: [old.id] });
       expect((await register(after, heir)).recovered).toMatchObject([{ journal: old.id, nextNumber: 1n }]);
       expect(await append(after, [stolen])).toMatchObject({ nextNumber: 2n });
