@@ -35,6 +35,8 @@ export interface OperatorOptions {
   readonly statusSink?: StatusSink;
   /** How long sidecars may take to commit what they recorded before a session's end; 10 s unless given. */
   readonly blockGraceMs?: number;
+  /** How often every resource is looked at again, ms; every 10 min unless given. */
+  readonly resyncMs?: number;
   /** Where several operators may run: who calls `lead` when this one is to reconcile, until `lost`. It always is unless given. */
   readonly leadership?: (lead: (lost: AbortSignal) => Promise<void>) => Part;
 }
@@ -56,7 +58,12 @@ export function createOperator(options: OperatorOptions): Operator {
   const { anchors, anchorKeeper: keeper, issuer } = options;
   const memory = new MemoryStatus(log);
   const status = options.statusSink ?? memory;
-  const reconciling = new Reconciling({ source, log, metrics });
+  const reconciling = new Reconciling({
+    source,
+    log,
+    metrics,
+    ...(options.resyncMs !== undefined && { againMs: options.resyncMs }),
+  });
   const troubles = new TroubleWatch({
     database,
     onChange: (name) => reconciling.add({ kind: "Tenant", namespace: "", name }),

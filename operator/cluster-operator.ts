@@ -11,7 +11,7 @@ import { KubernetesStatus } from "./status/kubernetes-status.ts";
 export interface ClusterOperatorOptions
   extends Pick<
     OperatorOptions,
-    "database" | "ledgerWriter" | "programKeys" | "issuer" | "now" | "log" | "metrics" | "blockGraceMs"
+    "database" | "ledgerWriter" | "programKeys" | "issuer" | "now" | "log" | "metrics" | "blockGraceMs" | "resyncMs"
   > {
   readonly client: ClusterClient;
   /** heauth's own: its Secrets, its Lease and the anchors of tenants without a resource are there. */

@@ -62,6 +62,7 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
     namespace,
     identity: `${hostname()}_${uuidv7()}`,
     leaseMs: config.lease,
+    resyncMs: config.resync,
     ledgerWriter,
     programKeys: keys,
     issuer: config.issuer,

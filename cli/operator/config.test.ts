@@ -22,6 +22,7 @@ test("shows what its configuration comes to, without the password", async () => 
   expect(stdout).toMatch(/^database: "postgresql:\/\/operator:.*@127\.0\.0\.1:1\/heauth" # flag$/m);
   expect(stdout).not.toContain("s3cret");
   expect(stdout).toMatch(/^lease: 20000 # environment$/m);
+  expect(stdout).toMatch(/^resync: 600000 # default$/m);
 });
 
 test("tells of every setting", async () => {
@@ -34,6 +35,7 @@ test("tells of every setting", async () => {
     "kubeconfig",
     "namespace",
     "lease",
+    "resync",
     "probes",
   ]) {
     expect(stdout).toContain(`\n  --${flag} `);
@@ -43,6 +45,12 @@ test("tells of every setting", async () => {
 test.each<[string, () => string[], number, RegExp]>([
   ["nothing", () => [], 78, /^operator: database is missing; for example postgresql:.*$/],
   ["a database of another make", () => ["--database", "mysql://db"], 78, /^operator: database must be a postgresql:/],
+  [
+    "no time between two looks at everything",
+    () => [...needed(), "--resync", "0s"],
+    78,
+    /^operator: resync must be 1s to 24h.*$/,
+  ],
 ])("with %s it does not start, and says why in one line", async (_, args, expected, why) => {
   const { code, stdout, stderr } = await heauth(["operator", ...args()]);
   expect({ code, stdout }).toEqual({ code: expected, stdout: "" });

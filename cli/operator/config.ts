@@ -2,6 +2,8 @@ import { commonSettings, durationMs, setting } from "@heauth/program";
 import * as z from "zod";
 import { clusterSettings } from "../cluster/settings.ts";
 
+const resyncMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
+
 /** The settings of `heauth operator`. */
 export const operatorSettings = z.object({
   ...commonSettings,
@@ -13,6 +15,11 @@ export const operatorSettings = z.object({
   lease: setting(durationMs().prefault("15s"), {
     description: "How long an operator that says nothing any more is waited for before another one takes over.",
     example: "15s",
+  }),
+  resync: setting(resyncMs.prefault("10m"), {
+    description:
+      "How often every resource is looked at again, give or take a tenth: what others changed behind its back is put right.",
+    example: "10m",
   }),
 });
 
