@@ -29,6 +29,8 @@ export interface ClusterOperator extends Part {
 
 const LEASE = "heauth-operator";
 const CONTROLLER = "heauth.io/operator";
+const ANCHORS_WITHIN_MS = 8_000;
+const EVENTS_WITHIN_MS = 2_000;
 
 /** The operator on Kubernetes: resources, statuses and anchors are the API server's, and a Lease says which one reconciles. */
 export function createClusterOperator(options: ClusterOperatorOptions): ClusterOperator {
@@ -61,5 +63,15 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
         metrics,
       }),
   });
-  return { ...inOrder("operator", [events, anchors, operator], log), problem: () => source.problem() };
+  const parts = [within(EVENTS_WITHIN_MS, events), within(ANCHORS_WITHIN_MS, anchors), operator];
+  return { ...inOrder("operator", parts, log), problem: () => source.problem() };
+}
+
+/** An API server that is away or does not answer must not use up the time that the journals need to end. */
+function within(ms: number, part: Part): Part {
+  return {
+    name: part.name,
+    start: () => part.start(),
+    stop: (deadline) => part.stop(AbortSignal.any([deadline, AbortSignal.timeout(ms)])),
+  };
 }

@@ -93,3 +93,13 @@ test("what is taken back is not written", async () => {
   expect(await flusher.stop(inTime())).toBe(0);
   expect(written).toEqual(["a 1"]);
 });
+
+test("an end does not wait for what does not answer", async () => {
+  const hanging = createFlusher({ everyMs: 1_000, nowMs: Date.now, flush: () => new Promise(() => {}) });
+  hanging.start();
+  for (let n = 0; n < 20; n++) hanging.put(tenant(`t${n}`), "1");
+  const deadline = new AbortController();
+  const stopped = hanging.stop(deadline.signal);
+  deadline.abort();
+  expect(await stopped).toBe(20);
+});

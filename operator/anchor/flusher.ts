@@ -16,7 +16,7 @@ export interface Flusher {
   put(tenant: AnchoredTenant, note: string): void;
   /** Takes back what is not written. */
   drop(tenantId: string): void;
-  /** Tries once more for each that is left. @returns how many are left */
+  /** Tries once more for each that is left, as long as there is time. @returns how many are left */
   stop(deadline: AbortSignal): Promise<number>;
 }
 
@@ -78,12 +78,18 @@ export function createFlusher({ everyMs, nowMs, flush }: FlusherOptions): Flushe
     async stop(deadline) {
       clearInterval(timer);
       timer = undefined;
-      await Promise.all(running.values());
-      const left = [...waiting];
-      const work = async () => {
+      const late = Promise.withResolvers<void>();
+      if (deadline.aborted) late.resolve();
+      deadline.addEventListener("abort", () => late.resolve(), { once: true });
+      const work = async (left: [string, Waiting][]) => {
         for (let next = left.shift(); next !== undefined && !deadline.aborted; next = left.shift()) await run(...next);
       };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      const finish = async () => {
+        await Promise.all(running.values());
+        const left = [...waiting];
+        await Promise.all(Array.from({ length: AT_ONCE }, () => work(left)));
+      };
+      await Promise.race([finish(), late.promise]);
       return waiting.size;
     },
   };

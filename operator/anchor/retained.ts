@@ -26,8 +26,12 @@ export class RetainedAnchors implements AnchorKeeper {
     for (let attempt = 1; ; attempt++) {
       try {
         const kept = await this.#get(tenantId);
-        if (kept === undefined) await this.#create(tenantId, note);
-        else if (isNewer(note, kept.data?.[KEY] ?? "")) await this.#replace(tenantId, note, kept);
+        if (kept === undefined) await this.#client.create(CONFIG_MAPS, this.#configMap(tenantId, note));
+        else if (isNewer(note, kept.data?.[KEY] ?? "")) {
+          const { resourceVersion = "" } = kept.metadata;
+          // The version makes it a compare-and-set.
+          await this.#client.replace(CONFIG_MAPS, this.#configMap(tenantId, note, { resourceVersion }));
+        }
         return;
       } catch (error) {
         // Somebody else was there at the same time.
@@ -61,16 +65,7 @@ export class RetainedAnchors implements AnchorKeeper {
     }
   }
 
-  async #create(tenantId: string, note: string): Promise<void> {
-    const configMap: ConfigMap = { metadata: { ...this.#name(tenantId), labels: LABELS }, data: { [KEY]: note } };
-    await this.#client.create(CONFIG_MAPS, configMap);
-  }
-
-  /** The version makes it a compare-and-set. */
-  async #replace(tenantId: string, note: string, { metadata: { resourceVersion } }: ConfigMap): Promise<void> {
-    await this.#client.patch(CONFIG_MAPS, this.#name(tenantId), {
-      metadata: { resourceVersion },
-      data: { [KEY]: note },
-    });
+  #configMap(tenantId: string, note: string, version: { readonly resourceVersion?: string } = {}): ConfigMap {
+    return { metadata: { ...this.#name(tenantId), ...version, labels: LABELS }, data: { [KEY]: note } };
   }
 }
