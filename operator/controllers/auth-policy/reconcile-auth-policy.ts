@@ -1,24 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { compile } from "@heauth/core/policy";
-import { type AuthPolicy, type FieldProblem, selects } from "@heauth/core/resources";
-import {
-  type Database,
-  deletePolicy,
-  dropPolicyAcks,
-  policiesNamed,
-  policyAcks,
-  putPolicy,
-  type Recorder,
-  type StoredPolicy,
-  selectorsIn,
-} from "@heauth/store";
+import type { AuthPolicy, FieldProblem } from "@heauth/core/resources";
+import { type Database, deletePolicy, policiesNamed, putPolicy, type Recorder, type StoredPolicy } from "@heauth/store";
 import { describeSourceProblem } from "../../source/describe.ts";
-import type { Observed, ObservedPod, ResourceKey, ResourceSource, SourceProblem } from "../../source/source.ts";
+import type { Observed, ResourceKey, ResourceSource, SourceProblem } from "../../source/source.ts";
 import { type Condition, condition, type StatusSink } from "../../status/condition.ts";
 import { INVALID, OK, type Reconciled } from "../outcome.ts";
 import type { PolicyIndex } from "../policy-index.ts";
-import { type Coverage, coverageOf, noCoverage, selectedPods } from "./coverage.ts";
 import { findTenant } from "./find-tenant.ts";
+import { cover, rivalsOf, type Standing } from "./policy-pods.ts";
 
 export interface AuthPolicyControllerOptions {
   readonly database: Database;
@@ -33,15 +23,10 @@ export interface AuthPolicyControllerOptions {
 
 /** While something can't be read, so often it is looked whether it is what is missing. */
 const LOOK_AGAIN_MS = 5_000;
-/** What a pod that is gone has said is forgotten after so long. */
-const FORGET_ACKS_AFTER_MS = 600_000;
 
-/** What reconciling has come to: what is in force now, and what is said of it. */
-interface Verdict {
-  readonly stored: StoredPolicy | undefined;
+/** What reconciling has come to. */
+interface Verdict extends Standing {
   readonly conditions: readonly Condition[];
-  /** Why what is written is not what is in force; absent where it is. */
-  readonly behind?: { readonly reason: string; readonly message: string };
   readonly retryInMs?: number;
 }
 
@@ -68,7 +53,7 @@ export async function reconcileAuthPolicy(
     return { ...OK, affects: await rivalsOf(options, key, stored, undefined) };
   }
   const verdict = await judge(options, observed, stored, key);
-  const coverage = await cover(options, observed, verdict);
+  const coverage = await cover(options, namespace, observed, verdict);
   const conditions = [
     ...verdict.conditions,
     ...(coverage === undefined ? [] : [coverage.enforced, coverage.conflicted]),
@@ -178,68 +163,4 @@ async function remove(
 ): Promise<void> {
   if (stored === undefined) return;
   await database.tenantTransaction(stored.tenantId, (tx) => deletePolicy(tx, recorder, stored));
-}
-
-/** Undefined where there are no pods to be known. */
-async function cover(
-  { database, source }: AuthPolicyControllerOptions,
-  { inForce }: Observed<AuthPolicy>,
-  { stored, behind }: Verdict,
-): Promise<Coverage | undefined> {
-  const all = source.pods?.of(stored?.namespace ?? inForce?.metadata.namespace ?? "");
-  if (all === undefined) return undefined;
-  if (stored === undefined) {
-    const pods = inForce === undefined ? [] : selectedPods(all, inForce.spec.selector);
-    return noCoverage(pods, behind?.reason ?? "NotInForce", "it is not in force: the pods that it selects deny");
-  }
-  const pods = selectedPods(all, stored.selector);
-  const { rivals, acks } =
-    pods.length === 0
-      ? { rivals: [], acks: [] }
-      : await database.read(async (tx) => ({
-          rivals: await selectorsIn(tx, stored.namespace),
-          acks: await policyAcks(tx, stored.tenantId, stored),
-        }));
-  await forgetGonePods(
-    database,
-    stored,
-    all,
-    acks.map(({ pod }) => pod),
-  );
-  const coverage = coverageOf({ policy: stored, pods, rivals, acks });
-  if (behind === undefined) return coverage;
-  return { ...coverage, enforced: condition("Enforced", "False", behind.reason, behind.message) };
-}
-
-async function forgetGonePods(
-  database: Database,
-  stored: StoredPolicy,
-  all: readonly ObservedPod[],
-  acked: readonly string[],
-): Promise<void> {
-  const names = all.map(({ namespace, name }) => `${namespace}/${name}`);
-  const known = new Set(names);
-  if (acked.every((pod) => known.has(pod))) return;
-  await database.tenantTransaction(stored.tenantId, (tx) =>
-    dropPolicyAcks(tx, stored.tenantId, stored, names, FORGET_ACKS_AFTER_MS),
-  );
-}
-
-/** Whose pods may be another's now: policies that select a pod which this one selects, or did. */
-async function rivalsOf(
-  { database, source }: AuthPolicyControllerOptions,
-  { namespace, name }: ResourceKey,
-  before: StoredPolicy | undefined,
-  now: StoredPolicy | undefined,
-): Promise<ResourceKey[]> {
-  const turnOf = (policy: StoredPolicy | undefined) => policy && [policy.selector, policy.createdAtMs];
-  if (source.pods === undefined || isDeepStrictEqual(turnOf(before), turnOf(now))) return [];
-  const pods = source.pods
-    .of(namespace)
-    .filter(({ labels }) => [before, now].some((policy) => policy !== undefined && selects(policy.selector, labels)));
-  if (pods.length === 0) return [];
-  const others = await database.read((tx) => selectorsIn(tx, namespace));
-  return others
-    .filter((other) => other.name !== name && pods.some(({ labels }) => selects(other.selector, labels)))
-    .map((other) => ({ kind: "AuthPolicy", namespace, name: other.name }));
 }

@@ -1,18 +1,6 @@
-import { isDeepStrictEqual } from "node:util";
-import { type Tenant as TenantResource, tenantSettings } from "@heauth/core/resources";
-import { newTagKey } from "@heauth/core/tokens";
-import { type Logger, uuidv7 } from "@heauth/program";
-import {
-  addTagKey,
-  createTenant,
-  putTenant,
-  type StoredTenant,
-  StoreError,
-  type TenantOfResource,
-  type TenantTrouble,
-  type Tx,
-  tenantHolding,
-} from "@heauth/store";
+import type { Tenant as TenantResource } from "@heauth/core/resources";
+import type { Logger } from "@heauth/program";
+import { type StoredTenant, type TenantTrouble, tenantHolding } from "@heauth/store";
 import { describeSourceProblem } from "../../source/describe.ts";
 import { FINALIZER } from "../../source/marks.ts";
 import type { Observed, ResourceKey, ResourceSource } from "../../source/source.ts";
@@ -21,7 +9,8 @@ import { INVALID, OK, type Reconciled } from "../outcome.ts";
 import type { PolicyIndex } from "../policy-index.ts";
 import { type Claim, claimOn } from "./claim.ts";
 import { alertsDelivering, readiness, sealing } from "./conditions.ts";
-import { type EndTenantParts, endStored, restoreAnchor, retainAnchor } from "./end-tenant.ts";
+import { type EndTenantParts, endStored, retainAnchor } from "./end-tenant.ts";
+import { putTenantOf } from "./put-tenant.ts";
 import { Removals } from "./removals.ts";
 
 export interface TenantControllerOptions extends EndTenantParts {
@@ -71,7 +60,7 @@ export class TenantReconciler {
     const { inForce, problems } = observed;
     const wanted = inForce === undefined || inForce.spec.paused ? undefined : inForce;
     const known = claim.kind === "Own" ? claim.stored.id : undefined;
-    const id = wanted === undefined ? known : await this.#put(key, observed, wanted, claim);
+    const id = wanted === undefined ? known : await putTenantOf(this.#options, key, observed.meta, wanted, claim);
     if (id === "NameTaken") {
       const message = "the name has just been taken by a tenant of the API";
       return { reconciled: await this.#refuse(key, observed, { kind: "Refused", reason: "NameTaken", message }) };
@@ -142,56 +131,6 @@ export class TenantReconciler {
     if (held) await source.setFinalizer?.(key, false);
     return OK;
   }
-
-  /** @returns the tenant's id */
-  async #put(
-    key: ResourceKey,
-    { meta }: Observed<TenantResource>,
-    resource: TenantResource,
-    claim: Exclude<Claim, { kind: "Refused" }>,
-  ): Promise<string | "NameTaken"> {
-    const { source, database } = this.#options;
-    if (source.setFinalizer !== undefined && !meta.finalizers.includes(FINALIZER)) await source.setFinalizer(key, true);
-    const wanted: TenantOfResource = {
-      settings: tenantSettings(resource),
-      resourceUid: meta.uid ?? null,
-      reclaimPolicy: resource.spec.reclaimPolicy,
-    };
-    if (claim.kind === "New" || claim.kind === "Replace") return await this.#create(key.name, wanted);
-    const { stored } = claim;
-    if (isAsWanted(stored, wanted)) return stored.id;
-    if (claim.kind === "Adopt") await restoreAnchor(this.#options, stored);
-    await database.tenantTransaction(stored.id, async (tx) => {
-      if (!stored.hasTagKey) await addTagKey(tx, stored.id, newTagKey());
-      await putTenant(tx, stored.id, wanted);
-    });
-    return stored.id;
-  }
-
-  async #create(name: string, wanted: TenantOfResource): Promise<string | "NameTaken"> {
-    const id = uuidv7();
-    const make = async (tx: Tx) => {
-      await createTenant(tx, { id, name, ...wanted });
-      await addTagKey(tx, id, newTagKey());
-    };
-    try {
-      await this.#options.database.tenantTransaction(id, make);
-      return id;
-    } catch (error) {
-      if (error instanceof StoreError && error.code === "AlreadyExists") return "NameTaken";
-      throw error;
-    }
-  }
-}
-
-function isAsWanted(stored: StoredTenant, { settings, resourceUid, reclaimPolicy }: TenantOfResource): boolean {
-  return (
-    !stored.deleted &&
-    stored.hasTagKey &&
-    stored.resourceUid === resourceUid &&
-    stored.reclaimPolicy === reclaimPolicy &&
-    isDeepStrictEqual(stored.settings, settings)
-  );
 }
 
 /** What its resource last said; of one that is paused, `Delete` counts only where it was taken up before. */
