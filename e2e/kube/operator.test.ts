@@ -1,5 +1,11 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseProgramKeyFile } from "@heauth/core/keys";
 import { parseCheckpoint } from "@heauth/core/ledger";
+import { LedgerWriter } from "@heauth/store";
+import { insertSession, insertTenant, openingOf } from "@heauth/store/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { eventually } from "../faults/eventually.ts";
 import { API_SERVER_STARTS_WITHIN_MS, describeKube } from "./jest.ts";
 import type { ProgramProcess } from "./operator-process.ts";
 import { conditionOf, type OperatorRig, startOperatorRig } from "./operator-rig.ts";
@@ -123,12 +129,18 @@ describeKube("heauth operator on a real API server and a real database", () => {
     const stored = await rows("SELECT * FROM policy");
     const next = await rig.startOperator();
     const size = async () => Number((await rows<{ size: number }>("SELECT size FROM log_head"))[0]?.size);
-    const before = await size();
     await next.said(({ msg }) => msg === "everything has been reconciled once");
-    await rig.until("tenant/acme", ({ status }) => status?.ledger?.size === before + 1);
+    expect(
+      await eventually(
+        () => rows("SELECT FROM seal_queue"),
+        ({ length }) => length === 0,
+      ),
+    ).toEqual([]);
+    const sealed = await size();
+    await rig.until("tenant/acme", ({ status }) => status?.ledger?.size === sealed);
     expect(await rows("SELECT * FROM policy")).toEqual(stored);
     expect(await next.stop()).toBe(0);
-    expect(await size()).toBe(before + 1);
+    expect(await size()).toBe(sealed);
   });
 
   test("one that starts where nothing has changed writes nothing", async () => {
@@ -162,5 +174,45 @@ describeKube("heauth operator before there is anything", () => {
     });
     expect(await operator.stop()).toBe(0);
     expect(await rig.store.superuser.query("SELECT FROM pg_namespace WHERE nspname = 'heauth'")).toEqual([]);
+  });
+});
+
+describeKube("heauth operator while the API server is away", () => {
+  let rig: OperatorRig;
+  beforeAll(async () => {
+    rig = await startOperatorRig();
+  }, API_SERVER_STARTS_WITHIN_MS);
+  afterAll(() => rig?.stop());
+
+  test("does its work on the database from the start, and reconciles as soon as it can", async () => {
+    const { superuser } = rig.store;
+    const tenantId = await insertTenant(superuser, "acme");
+    const openedAt = (Date.now() - 13 * 3_600_000) * 1000;
+    const programKey = parseProgramKeyFile(await readFile(join(rig.keys, "identity.json"), "utf8"), "identity");
+    const session = await insertSession(superuser, { identity: programKey }, tenantId, { openedAt });
+    const identity = await rig.store.database("heauth_identity");
+    const writer = new LedgerWriter({ program: "identity", programKey });
+    await identity.tenantTransaction(tenantId, (tx) => writer.append(tx, tenantId, [openingOf(session)]));
+    const door = await rig.api.proxied();
+    const kubeconfig = await door.kubeconfig(rig.account);
+    door.refuse();
+
+    const operator = await rig.startOperator({ kubeconfig });
+    const reason = async () =>
+      (
+        await superuser.query<{ close_reason: string }>("SELECT close_reason FROM session WHERE id = $1", [session.id])
+      )[0]?.close_reason;
+    expect(await eventually(reason, (why) => why === "SessionExpired")).toBe("SessionExpired");
+    expect(await operator.probe("healthz")).toMatchObject({ status: 200 });
+    expect(await operator.probe("readyz")).toMatchObject({ status: 503, problems: { resources: expect.any(String) } });
+    expect(await rig.leader()).toBe("");
+
+    await rig.apply(namespace({ team: "acme" }), { ...tenant(), metadata: { name: "globex" } });
+    door.allow();
+    await rig.until("tenant/globex", (each) => conditionOf(each, "Ready") === "True");
+    await operator.ready();
+    door.refuse();
+    // What it knows it goes on with; an end does not wait for the API server.
+    expect(await operator.stop()).toBe(0);
   });
 });

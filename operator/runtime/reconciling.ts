@@ -85,7 +85,8 @@ export class Reconciling {
     const began = performance.now();
     void this.#first.over.then(() => {
       const ms = Math.round(performance.now() - began);
-      log.info({ tenants: stages[0]?.length, policies: stages[1]?.length, ms }, "everything has been reconciled once");
+      const [tenants, policies] = stages.map((stage) => new Set(stage.map(keyText)).size);
+      log.info({ tenants, policies, ms }, "everything has been reconciled once");
       this.#synced.resolve();
     });
     // What somebody else put into the store has no resource that would ever tell of it.

@@ -64,7 +64,7 @@ export interface TestSession {
 /** A user session's row, with a statement that identity signed. `opened`: µs. */
 export async function insertSession(
   tx: Tx,
-  keys: TestKeys,
+  keys: Pick<TestKeys, "identity">,
   tenantId: string,
   options: { readonly openedAt?: number; readonly userId?: string } = {},
 ): Promise<TestSession> {
