@@ -74,9 +74,11 @@ describeKube(`heauth operator with ${TENANT_COUNT} tenants and ${POLICY_COUNT} p
     const before = await reconciles();
     const settings = async () =>
       (
-        await rig.store.superuser.query<{ idle: string }>("SELECT settings::text AS idle FROM tenant WHERE name = 't7'")
-      )[0]?.idle;
-    await eventually(settings, (text) => /"5m"|300000/.test(text ?? ""));
+        await rig.store.superuser.query<{ text: string }>("SELECT settings::text AS text FROM tenant WHERE name = 't7'")
+      )[0]?.text;
+    const written = await settings();
+    await rig.api.client.patch(TENANTS, { name: "t7" }, { spec: { sessions: { idleTimeout: "5m" } } });
+    expect(await eventually(settings, (text) => text !== written)).not.toBe(written);
     const after = await eventually(reconciles, () => false, 2_000);
     // The Tenant, once more for its generation, and its two policies.
     expect(after - before).toBeGreaterThanOrEqual(3);
