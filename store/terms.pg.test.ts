@@ -57,3 +57,21 @@ test("the next term begins when what is being written under the last one is over
   await Promise.all([writing, taking]);
   expect(ends).toEqual(["written", "term 2"]);
 });
+
+test("the next term does not wait for somebody who falls silent in the middle, and whose work is undone", async () => {
+  const tenant = await insertTenant(store.superuser, "silent");
+  const first = fenced(operator, "silent", await takeTerm(operator, "silent"), { silenceMs: 200 });
+  const holds = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const writing = first.transaction(async (tx) => {
+    await tx.query("UPDATE tenant SET reclaim_policy = 'Delete' WHERE id = $1", [tenant]);
+    holds.resolve();
+    await goOn.promise;
+  });
+  await holds.promise;
+  expect(await takeTerm(operator, "silent")).toBe(2);
+  goOn.resolve();
+  await expect(writing).rejects.toMatchObject({ code: "StoreUnavailable" });
+  const policy = "SELECT reclaim_policy FROM tenant WHERE id = $1";
+  expect(await store.superuser.query(policy, [tenant])).toEqual([{ reclaim_policy: "Retain" }]);
+});

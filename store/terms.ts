@@ -20,15 +20,29 @@ export async function takeTerm(database: Database, name: string): Promise<number
   return row.term;
 }
 
+export interface FencedOptions {
+  /** How long a transaction may say nothing before the server undoes it; 5 s unless given. */
+  readonly silenceMs?: number;
+}
+
+const SILENCE_MS = 5_000;
+
 /**
  * The database as the holder of a term sees it: every transaction first makes sure that the term is still the newest, and holds off
- * the next one until it ends. Transactions reject with StoreError `Fenced` when a later term has begun: nothing is written.
+ * the next one until it ends, or until its holder has been silent for too long: one that is frozen in the middle must not hold up
+ * who takes over. Transactions reject with StoreError `Fenced` when a later term has begun: nothing is written.
  * `pool` and `stop` are the database's own.
  */
-export function fenced(database: Database, name: string, term: number): Database {
-  const hold = fence(name, term, "FOR SHARE");
+export function fenced(
+  database: Database,
+  name: string,
+  term: number,
+  { silenceMs = SILENCE_MS }: FencedOptions = {},
+): Database {
+  const silence = `, set_config('idle_in_transaction_session_timeout', '${silenceMs}', true)`;
+  const hold = fence(name, term, { also: silence, lock: "FOR SHARE" });
   // A reading transaction can't lock; it changes nothing either.
-  const check = fence(name, term, "");
+  const check = fence(name, term, { also: "", lock: "" });
   return {
     pool: database.pool,
     transaction: (work) => database.transaction(async (tx) => work(await hold(tx))),
@@ -38,9 +52,15 @@ export function fenced(database: Database, name: string, term: number): Database
   };
 }
 
-function fence(name: string, term: number, lock: "FOR SHARE" | ""): (tx: Tx) => Promise<Tx> {
+function fence(
+  name: string,
+  term: number,
+  { also, lock }: { readonly also: string; readonly lock: "FOR SHARE" | "" },
+): (tx: Tx) => Promise<Tx> {
   return async (tx) => {
-    const [row] = await tx.query<{ term: number }>(`SELECT term FROM heauth.term WHERE name = $1 ${lock}`, [name]);
+    const [row] = await tx.query<{ term: number }>(`SELECT term${also} FROM heauth.term WHERE name = $1 ${lock}`, [
+      name,
+    ]);
     if (row?.term !== term) throw new StoreError("Fenced", `term ${term} of ${name} is over`);
     return tx;
   };
