@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
-import { loginUrl, type TestDatabase, testDatabase } from "@heauth/store/testing";
+import { loginUrl, type OwnServer, type TestDatabase, testDatabase } from "@heauth/store/testing";
 import { runHeauth } from "../../examples/clinic/tour/standalone.ts";
 import { eventually } from "../faults/eventually.ts";
 import type { KubeUser } from "./access.ts";
@@ -8,6 +8,8 @@ import { type ApiServer, startApiServer } from "./api-server.ts";
 import { type ProgramProcess, startProgram } from "./operator-process.ts";
 
 export interface OperatorRigOptions {
+  /** A PostgreSQL of the test's own, to be stopped in the middle; the test run's unless given. The rig does not stop it. */
+  readonly server?: OwnServer;
   /** Whether the schema is there at the start; true unless given. */
   readonly migrated?: boolean;
   /** How long a silent leader is waited for; 2 s unless given, so that tests do not have to wait 15. */
@@ -96,6 +98,7 @@ const ISSUER = "https://id.test";
 
 /** Starts API server and database, without any operator; when that fails, nothing is left. */
 export async function startOperatorRig({
+  server,
   migrated = true,
   lease = "2s",
 }: OperatorRigOptions = {}): Promise<OperatorRig> {
@@ -129,7 +132,7 @@ export async function startOperatorRig({
   let dropping: (() => Promise<void>) | undefined;
 
   try {
-    const database = await testDatabase({ migrated });
+    const database = await testDatabase({ migrated, ...(server && { server: server.url }) });
     store = database;
     dropping = async () => {
       dropping = undefined;

@@ -9,6 +9,6 @@ export {
   type TestSession,
   testKeys,
 } from "./ledger.ts";
-export { startTestServer, type TestServer } from "./server.ts";
+export { type OwnServer, startOwnServer, startTestServer, type TestServer } from "./server.ts";
 export { logIn, makeUser, newSession } from "./sessions.ts";
 export { type TestDatabase, testDatabase } from "./test-database.ts";

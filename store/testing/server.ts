@@ -20,6 +20,13 @@ export async function startTestServer(): Promise<TestServer> {
     return { url: given, stop: async () => {} };
   }
   await endCrashedRuns();
+  return await startOwnServer();
+}
+
+/** A PostgreSQL of one's own, to be stopped and started in a test: `postgres` keeps its address and what is in it. */
+export type OwnServer = TestServer & { readonly postgres: EmbeddedPostgres };
+
+export async function startOwnServer(): Promise<OwnServer> {
   const folder = await mkdtemp(join(tmpdir(), PREFIX));
   const postgres = new EmbeddedPostgres({
     dataDir: join(folder, "postgres"),
@@ -38,7 +45,7 @@ export async function startTestServer(): Promise<TestServer> {
     await stop();
     throw error;
   }
-  return { url: postgres.url(), stop };
+  return { url: postgres.url(), postgres, stop };
 }
 
 async function makeTemplate(url: string): Promise<void> {

@@ -32,7 +32,7 @@ export async function makeUser(
 
 /** What a login gives to `openSession`. */
 export function newSession(
-  keys: TestKeys,
+  keys: Pick<TestKeys, "identity">,
   tenantId: string,
   userId: string,
   session: Partial<NewSession> = {},

@@ -20,9 +20,13 @@ export type TestDatabase = {
   drop(): Promise<void>;
 };
 
-/** Clones the run's template. Call `drop` when done, also after a failure (afterAll, afterEach). */
-export async function testDatabase(options: { migrated: boolean } = { migrated: true }): Promise<TestDatabase> {
-  const server = process.env["HEAUTH_TEST_POSTGRES"];
+/**
+ * Clones the run's template, or the one on a server of the test's own. Call `drop` when done, also after a failure (afterAll, afterEach).
+ */
+export async function testDatabase(
+  options: { readonly migrated: boolean; readonly server?: string } = { migrated: true },
+): Promise<TestDatabase> {
+  const server = options.server ?? process.env["HEAUTH_TEST_POSTGRES"];
   if (!server)
     throw new Error("no PostgreSQL for the tests: run them through jest with this repository's configuration");
   const name = `test_${randomBytes(8).toString("hex")}`;
