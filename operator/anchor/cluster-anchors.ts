@@ -84,7 +84,7 @@ export class ClusterAnchors implements AnchorStore, Part {
   /** @throws OperatorError `AnchorRefused` while the API server does not take what was written last; this one is tried again with it */
   async write(tenant: AnchoredTenant, note: string): Promise<void> {
     this.#known.set(tenant.id, note);
-    this.#flusher.put(tenant, note);
+    this.#flusher.put(tenant, note, { urgent: this.#lacksAnchor(tenant) });
     const why = this.#refused.get(tenant.id);
     if (why !== undefined) throw new OperatorError("AnchorRefused", `the API server refuses the anchor: ${why}`);
   }
@@ -125,6 +125,13 @@ export class ClusterAnchors implements AnchorStore, Part {
   #seenNote(tenant: AnchoredTenant): string | undefined {
     const status = this.#options.seen(tenant.name)?.status;
     return status === undefined || isResourceOf(tenant, status) !== true ? undefined : status.ledger?.note;
+  }
+
+  /** Its resource is to have one soon, also where the tenant had another resource, with one, a moment ago. */
+  #lacksAnchor(tenant: AnchoredTenant): boolean {
+    const seen = this.#options.seen(tenant.name);
+    if (seen === undefined || seen.status.ledger !== undefined) return false;
+    return isResourceOf(tenant, seen.status) ?? seen.meta.annotations[ADOPT] === tenant.id;
   }
 
   /** @returns when to try again, in ms; undefined: it is done with */
@@ -184,7 +191,8 @@ export class ClusterAnchors implements AnchorStore, Part {
     try {
       const live = await this.#live(client, tenant);
       if (live !== undefined && live !== note && !isNewer(note, live)) {
-        log.error(
+        // Another operator may have sealed while this one was frozen; if it is anything worse, the sealer says so.
+        log.warn(
           { tenant: tenant.id, name: tenant.name },
           "the anchor is further on than what was to be written, or of another history",
         );
