@@ -7,6 +7,7 @@
 #           tested with.
 # BUNDLE    source: the bundle is made here, from the sources. dist: it was made before, by `npm ci` and `npm run bundle`; for machines that
 #           reach no registry from a build.
+#           (buildah 1.28, as Debian 12 has it, must be told BUNDLE=source too.)
 # BUILDER   where the bundle is made; npm is installed where there is none. A registry of one's own, or a login to it:
 #           --secret id=npmrc,src=$HOME/.npmrc
 ARG BASE=docker.io/library/debian:bookworm-slim

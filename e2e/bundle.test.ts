@@ -127,3 +127,10 @@ test("tells the licences of all that is in it, and what that is", async () => {
   expect(names).toContain("node");
   expect(licences).toMatch(/^Node\.js 24\..*OpenSSL/ms);
 });
+
+test("the image's build knows every package: npm would miss its manifest", async () => {
+  const { workspaces } = JSON.parse(await readFile(join(import.meta.dirname, "../package.json"), "utf8"));
+  const dockerfile = await readFile(join(import.meta.dirname, "../Dockerfile"), "utf8");
+  const copied = [...dockerfile.matchAll(/^COPY (\S+)\/package\.json \1\/$/gm)].map(([, folder]) => folder);
+  expect(copied).toEqual(workspaces);
+});
