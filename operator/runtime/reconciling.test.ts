@@ -1,6 +1,7 @@
 import { createLogs, createMetrics } from "@heauth/program";
+import { ClusterError } from "@heauth/program/kubernetes";
 import { StoreError } from "@heauth/store";
-import { beforeEach, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { OK, type Reconciled } from "../controllers/outcome.ts";
 import { keyText, type ResourceKey } from "../source/source.ts";
 import { MemorySource } from "../testing/memory-source.ts";
@@ -25,6 +26,8 @@ beforeEach(() => {
   over = new AbortController();
   onDone = () => {};
 });
+// Also after a test that failed.
+afterEach(() => over.abort());
 
 function term(stored: Partial<Awaited<ReturnType<Term["stored"]>>> = {}): Term {
   return {
@@ -121,5 +124,36 @@ test("one that fails is tried again, and does not hold up the others", async () 
   const serving = reconciling.serve(term(), over.signal);
   await until(() => done.length === 2);
   expect(done).toEqual(["Tenant//globex", "Tenant//acme"]);
+  await ended(serving);
+});
+
+test.each<[string, () => unknown]>([
+  ["by itself", () => new Error("a mistake")],
+  ["because the API server does not take it", () => new ClusterError("Invalid", "patch tenants/acme: it is not valid")],
+])("a tenant that always fails %s does not keep policies waiting", async (_, error) => {
+  for (const key of [tenant("acme"), policy("web")]) put(key);
+  answer = async ({ kind }) => {
+    if (kind === "Tenant") throw error();
+    return OK;
+  };
+  const serving = reconciling.serve(term(), over.signal);
+  await reconciling.synced;
+  expect(done).toEqual(["AuthPolicy/shop/web"]);
+  await ended(serving);
+});
+
+test.each<[string, () => unknown]>([
+  ["the database", () => new StoreError("StoreUnavailable", "away")],
+  ["the API server", () => new ClusterError("Unreachable", "away")],
+])("while %s is away, nothing counts as reconciled", async (_, error) => {
+  for (const key of [tenant("acme"), policy("web")]) put(key);
+  let failures = 2;
+  answer = async () => {
+    if (failures-- > 0) throw error();
+    return OK;
+  };
+  const serving = reconciling.serve(term(), over.signal);
+  await reconciling.synced;
+  expect(done).toEqual(["Tenant//acme", "AuthPolicy/shop/web"]);
   await ended(serving);
 });

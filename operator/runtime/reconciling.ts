@@ -2,6 +2,8 @@ import { asError, createBackoff, type Logger, type Metrics, retry } from "@heaut
 import { StoreError } from "@heauth/store";
 import type { Controllers } from "../controllers/controllers.ts";
 import { type Kind, keyText, parseKey, type ResourceKey, type ResourceSource, resourceName } from "../source/source.ts";
+import { isAway } from "./away.ts";
+import { isConflict } from "./conflict.ts";
 import { FirstPass } from "./first-pass.ts";
 import { WorkQueue } from "./queue.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
@@ -53,7 +55,7 @@ export class Reconciling {
     });
   }
 
-  /** Resolves when every resource that there was has been reconciled once. */
+  /** Resolves when every resource that there was has been reconciled once, or could not be for a reason of its own. */
   get synced(): Promise<void> {
     return this.#synced.promise;
   }
@@ -127,6 +129,8 @@ export class Reconciling {
       return requeue ?? this.#again(key);
     } catch (error) {
       if (error instanceof StoreError && error.code === "Fenced") this.#fenced.abort();
+      // One that fails for a reason of its own is tried again and again: the others don't wait for that.
+      if (!isConflict(error) && !isAway(error)) done();
       throw error;
     }
   }
