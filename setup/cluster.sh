@@ -6,6 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . e2e/cluster/versions.env
+PATH=$PATH:/usr/sbin:/sbin
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/heauth
 log=$(mktemp)
 new=
@@ -43,18 +44,18 @@ keep() {
   rm -rf "$new"
 }
 
-# In a mount namespace of its own, so that nothing stays mounted when it is killed.
-buildah() {
+# buildah with a store of our own, in a mount namespace of its own, so that nothing stays mounted when it is killed.
+in_store() {
   unshare --mount buildah --root "$cache/buildah/root" --runroot "$cache/buildah/run" --storage-driver overlay "$@"
 }
 
 # scratch_image NAME PROGRAM: an image with nothing but that program, as NAME.tar in $new.
 scratch_image() {
-  container=$(buildah from scratch 2>"$log") || fail "buildah could not begin the image $1"
-  quietly "buildah could not fill the image $1" buildah copy "$container" "$2" "/$1"
-  quietly "buildah could not set up the image $1" buildah config --entrypoint "[\"/$1\"]" "$container"
+  container=$(in_store from scratch 2>"$log") || fail "buildah could not begin the image $1"
+  quietly "buildah could not fill the image $1" in_store copy "$container" "$2" "/$1"
+  quietly "buildah could not set up the image $1" in_store config --entrypoint "[\"/$1\"]" "$container"
   quietly "buildah could not write the image $1" \
-    buildah commit --rm --quiet "$container" "docker-archive:$new/$1.tar:localhost/heauth-e2e/$1:$images"
+    in_store commit --rm --quiet "$container" "docker-archive:$new/$1.tar:localhost/heauth-e2e/$1:$images"
 }
 
 mkdir -p "$cache"
@@ -98,11 +99,11 @@ if [ ! -d "$cache/images-$images" ]; then
   scratch_image coredns "$cache/coredns-$COREDNS/coredns"
   quietly "mmdebstrap could not make a Debian $DEBIAN" \
     mmdebstrap --mode=root --variant=minbase "$DEBIAN" "$new/base.rootfs.tar"
-  container=$(buildah from scratch 2>"$log") || fail "buildah could not begin the image base"
-  quietly "buildah could not fill the image base" buildah add --quiet "$container" "$new/base.rootfs.tar" /
-  quietly "buildah could not set up the image base" buildah config --cmd '["/bin/bash"]' "$container"
+  container=$(in_store from scratch 2>"$log") || fail "buildah could not begin the image base"
+  quietly "buildah could not fill the image base" in_store add --quiet "$container" "$new/base.rootfs.tar" /
+  quietly "buildah could not set up the image base" in_store config --cmd '["/bin/bash"]' "$container"
   quietly "buildah could not write the image base" \
-    buildah commit --rm --quiet "$container" "localhost/heauth-e2e/base:$images"
+    in_store commit --rm --quiet "$container" "localhost/heauth-e2e/base:$images"
   rm "$new/base.rootfs.tar"
   keep "$cache/images-$images"
 fi

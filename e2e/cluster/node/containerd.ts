@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** Its socket, which may be used from outside the node too. */
 export const socketOf = (folder: string) => join(folder, "containerd.sock");
 
-/** containerd with a bridge for pods. */
+/** containerd with a network for pods. */
 export function createContainerd({ folder, assets, addresses, supervised }: Ground): Part {
   const [config, networks] = [join(folder, "containerd.toml"), join(folder, "cni")];
   const server = createServer({
@@ -51,7 +51,10 @@ async function untilServing(folder: string, signal: AbortSignal): Promise<void> 
   }
 }
 
-/** Pods are not masqueraded: an app sees who asks. Nothing leads out of the node. */
+/**
+ * Each pod has a link of its own to the node, which routes between them: on a bridge, packets from pod to pod would pass by the
+ * rules that make Services. Pods are not masqueraded: an app sees who asks. Nothing leads out of the node.
+ */
 function podNetwork(families: number): object {
   const defaults = ["0.0.0.0/0", "::/0"];
   return {
@@ -59,10 +62,7 @@ function podNetwork(families: number): object {
     name: "heauth",
     plugins: [
       {
-        type: "bridge",
-        bridge: "cni0",
-        isGateway: true,
-        hairpinMode: true,
+        type: "ptp",
         ipam: {
           type: "host-local",
           ranges: POD_RANGES.slice(0, families).map((subnet) => [{ subnet }]),

@@ -87,7 +87,7 @@ function manager(
         "leader-elect": "false",
         "cluster-cidr": POD_RANGES.slice(0, addresses.length).join(),
         "service-cluster-ip-range": SERVICE_RANGES.slice(0, addresses.length).join(),
-        // The node's only bridge has them all.
+        // The only node has them all.
         "allocate-node-cidrs": "false",
         "root-ca-file": caFile,
         "service-account-private-key-file": accountsKeyFile,

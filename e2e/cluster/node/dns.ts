@@ -6,7 +6,6 @@ const metadata = { name: "coredns", namespace: "kube-system", labels };
 /** Names outside the cluster are unknown: nothing leads there. */
 const corefile = `.:53 {
   errors
-  health
   ready
   kubernetes ${CLUSTER_DOMAIN} in-addr.arpa ip6.arpa {
     pods insecure
@@ -16,8 +15,6 @@ const corefile = `.:53 {
   reload
 }
 `;
-
-const get = (path: string, port: number) => ({ httpGet: { path, port }, periodSeconds: 1 });
 
 const pod = (image: string) => ({
   serviceAccountName: "coredns",
@@ -32,8 +29,8 @@ const pod = (image: string) => ({
         { name: "dns", containerPort: 53, protocol: "UDP" },
         { name: "dns-tcp", containerPort: 53, protocol: "TCP" },
       ],
-      startupProbe: { ...get("/health", 8080), failureThreshold: 60 },
-      readinessProbe: get("/ready", 8181),
+      // No startup probe: with one, a kubelet that starts again takes the pod out of its Service for a second.
+      readinessProbe: { httpGet: { path: "/ready", port: 8181 }, periodSeconds: 1 },
       resources: { requests: { cpu: "10m", memory: "32Mi" } },
       securityContext: {
         allowPrivilegeEscalation: false,

@@ -49,12 +49,22 @@ export async function nodeAddresses(signal: AbortSignal): Promise<string[]> {
       forward("ipv4/ip_forward");
       if (v6 !== undefined) forward("ipv6/conf/all/forwarding");
       const addresses = v6 === undefined ? [v4] : [v4, v6];
-      // What the node itself sends to a Service must be on its way somewhere before kube-proxy's rules can turn it round.
-      for (const range of SERVICE_RANGES.slice(0, addresses.length)) ip("route", "add", range, "dev", NODE_INTERFACE);
+      routeServices(addresses.length);
       return addresses;
     }
     await pause(LOOK_AGAIN_MS, signal);
   }
+}
+
+/**
+ * What is sent to a Service must be on its way somewhere before kube-proxy's rules can turn it round; what they do not turn round
+ * is dropped there.
+ */
+function routeServices(families: number): void {
+  ip("link", "add", "services", "type", "veth", "peer", "name", "nowhere");
+  ip("link", "set", "services", "up", "arp", "off");
+  ip("link", "set", "nowhere", "up");
+  for (const range of SERVICE_RANGES.slice(0, families)) ip("route", "add", range, "dev", "services");
 }
 
 function forward(setting: string): void {

@@ -1,4 +1,4 @@
-// A program for tests: starts a node of our own with a pod, prints its folder and first process, and waits to be told to end.
+// A program for tests: starts a node of our own, prints its folder and its link to this machine, and waits to be told to end.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startLocalCluster } from "../local.ts";
