@@ -12,8 +12,8 @@ const FILES: Readonly<Record<string, string>> = {
   [SERVER_SECRETS]: "identity alone: refresh tokens and passwords are worth nothing without it",
   [keyFileOf("hub")]: "hub alone: vouches for sidecars' journals",
   [keyFileOf("operator")]: "operator alone: seals the ledger",
-  [keyFileOf("cli")]: "you: vouches for what you do with `heauth superuser`",
-  [LEDGER_KEYS]: "everybody, it is public: the operator, and who runs `heauth ledger verify`",
+  [keyFileOf("cli")]: "you: signs what you do with `heauth superuser` and `heauth ledger recover`",
+  [LEDGER_KEYS]: "everybody, it is public: identity, operator, sidecars, and who runs `heauth ledger verify`",
 };
 
 /** `heauth keys` */

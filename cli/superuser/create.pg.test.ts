@@ -27,17 +27,19 @@ function create(options: {
   tenant?: string;
   email?: string;
   input?: string;
-  env?: Record<string, string>;
+  programKey?: string | null;
   more?: string[];
 }) {
   const {
     tenant = "acme",
     email = "boss@acme.example",
     input = `${PASSWORD}\n`,
-    env = { HEAUTH_CLI_KEY: key },
+    programKey = key,
+    more = ["--password-stdin"],
   } = options;
-  const flags = ["--tenant", tenant, "--email", email, "--database", db.url, ...(options.more ?? ["--password-stdin"])];
-  return heauth(["superuser", "create", ...flags], { input, env });
+  const signing = programKey === null ? [] : ["--program-key", programKey];
+  const flags = ["--tenant", tenant, "--email", email, ...signing, ...more];
+  return heauth(["superuser", "create", ...flags], { input, env: { HEAUTH_DATABASE: db.url } });
 }
 
 test("creates an admin, says who, and records it under the command line's key", async () => {
@@ -68,10 +70,10 @@ test.each<[string, Parameters<typeof create>[0], string | RegExp]>([
   ["no address", { email: "nonsense" }, /email must be an e-mail address .*\(InvalidRequest\)$/m],
   [
     "no key",
-    { env: {} },
-    /^heauth: what this does is recorded under the cli's key: .*HEAUTH_CLI_KEY=FILE \(KeyFile\)$/m,
+    { programKey: null },
+    /^heauth: what this does is recorded under the cli's key: .*--program-key FILE \(KeyFile\)$/m,
   ],
-  ["a key that is not there", { env: { HEAUTH_CLI_KEY: "/none.json" } }, "/none.json can't be read (ENOENT) (KeyFile)"],
+  ["a key that is not there", { programKey: "/none.json" }, "/none.json can't be read (ENOENT) (KeyFile)"],
 ])("%s: 2, and why in one line", async (_, options, message) => {
   const { code, stdout, stderr } = await create(options);
   expect([code, stdout]).toEqual([2, ""]);
@@ -83,6 +85,6 @@ test.each<[string, Parameters<typeof create>[0], string | RegExp]>([
 test("a broken key file is named", async () => {
   const broken = join(folder, "broken.json");
   await writeFile(broken, "{");
-  const { code, stderr } = await create({ env: { HEAUTH_CLI_KEY: broken } });
+  const { code, stderr } = await create({ programKey: broken });
   expect([code, stderr]).toEqual([2, `heauth: ${broken}: the key file is not JSON (KeyFile)\n`]);
 });

@@ -21,12 +21,16 @@ function createCommand() {
     .requiredOption("--email <address>", "the user's e-mail address, and login")
     .option("--password-stdin", "read the password from the first line of standard input instead of asking for it")
     .option("--data <dir>", "the folder of `heauth standalone`: its database and keys")
-    .option("--database <url>", "PostgreSQL; needs the cli's key, HEAUTH_CLI_KEY=FILE, unless --data is given too")
+    .option(
+      "--database <url>",
+      "PostgreSQL, of a login that is a member of heauth_identity; HEAUTH_DATABASE, or HEAUTH_DATABASE_FILE=FILE, unless given",
+    )
+    .option("--program-key <file>", "the cli's key, cli.json, which signs the record of it; needed without --data")
     .option("--json", "print the result as JSON")
-    .action(async ({ tenant, email, passwordStdin, json, ...where }) => {
+    .action(async ({ tenant, email, passwordStdin, programKey: keyFile, json, ...where }) => {
       const located = await locateDatabase(where);
       try {
-        const programKey = await readCliKey(located.folder);
+        const programKey = await readCliKey(keyFile, located.folder);
         const password = passwordStdin ? await firstLine() : await askTwice();
         const database = await openDatabase({
           url: located.url,
@@ -51,12 +55,12 @@ function createCommand() {
 }
 
 /** The key that vouches for the command line's records. */
-async function readCliKey(folder: DataFolder | undefined) {
-  const file = process.env["HEAUTH_CLI_KEY"] ?? (folder && join(folder.keys, "cli.json"));
+async function readCliKey(given: string | undefined, folder: DataFolder | undefined) {
+  const file = given ?? (folder && join(folder.keys, "cli.json"));
   if (file === undefined) {
     throw new CliError(
       "KeyFile",
-      "what this does is recorded under the cli's key: give --data DIR or HEAUTH_CLI_KEY=FILE",
+      "what this does is recorded under the cli's key: give --data DIR or --program-key FILE",
     );
   }
   return await readProgramKey(file, "cli");
