@@ -40,6 +40,27 @@ test("the first is written at once, what follows together after a while, each te
   expect(flusher.size).toBe(0);
 });
 
+test("what is urgent is written at once, also soon after another", async () => {
+  flusher.put(tenant("a"), "1");
+  await jest.advanceTimersByTimeAsync(1_000);
+  flusher.put(tenant("a"), "2", { urgent: true });
+  await jest.advanceTimersByTimeAsync(0);
+  expect(written).toEqual(["a 1", "a 2"]);
+  flusher.put(tenant("a"), "3");
+  flusher.put(tenant("a"), "4", { urgent: true });
+  await jest.advanceTimersByTimeAsync(0);
+  expect(written).toEqual(["a 1", "a 2", "a 4"]);
+});
+
+test("what is urgent does not disturb one that can't be written now", async () => {
+  answer = () => 5_000;
+  flusher.put(tenant("a"), "1");
+  await jest.advanceTimersByTimeAsync(1_000);
+  flusher.put(tenant("a"), "2", { urgent: true });
+  await jest.advanceTimersByTimeAsync(3_000);
+  expect(written).toEqual(["a 1"]);
+});
+
 test("one that failed is tried again when it said, with what is newest then", async () => {
   answer = () => 5_000;
   flusher.put(tenant("a"), "1");

@@ -1,7 +1,7 @@
 import type { AnchoredTenant } from "./store.ts";
 
 export interface FlusherOptions {
-  /** How often one tenant's is written at most; the first one is written at once. */
+  /** How often one tenant's is written at most; the first one, and what is urgent, is written at once. */
   readonly everyMs: number;
   readonly nowMs: () => number;
   /** Writes it. @returns when to try again, in ms; undefined when it is written. Never rejects */
@@ -13,7 +13,7 @@ export interface Flusher {
   /** Tenants whose newest note is not written. */
   readonly size: number;
   start(): void;
-  put(tenant: AnchoredTenant, note: string): void;
+  put(tenant: AnchoredTenant, note: string, wish?: { readonly urgent: boolean }): void;
   /** Takes back what is not written. */
   drop(tenantId: string): void;
   /** Tries once more for each that is left, as long as there is time. @returns how many are left */
@@ -24,6 +24,8 @@ interface Waiting {
   readonly tenant: AnchoredTenant;
   note: string;
   dueMs: number;
+  /** It could not be written when it was due: what comes meanwhile waits with it, however urgent. */
+  isRetry: boolean;
 }
 
 const AT_ONCE = 8;
@@ -42,7 +44,7 @@ export function createFlusher({ everyMs, nowMs, flush }: FlusherOptions): Flushe
     if (againMs === undefined) writtenAt.set(id, nowMs());
     // It may have been taken back, or be another one by now.
     if (againMs === undefined && one.note === note && waiting.get(id) === one) waiting.delete(id);
-    else one.dueMs = nowMs() + (againMs ?? everyMs);
+    else Object.assign(one, { dueMs: nowMs() + (againMs ?? everyMs), isRetry: againMs !== undefined });
     pump();
   }
 
@@ -66,10 +68,11 @@ export function createFlusher({ everyMs, nowMs, flush }: FlusherOptions): Flushe
       }, LOOK_EVERY_MS);
       pump();
     },
-    put(tenant, note) {
+    put(tenant, note, { urgent } = { urgent: false }) {
       const there = waiting.get(tenant.id);
-      if (there !== undefined) there.note = note;
-      else waiting.set(tenant.id, { tenant, note, dueMs: (writtenAt.get(tenant.id) ?? -everyMs) + everyMs });
+      const dueMs = urgent ? nowMs() : (writtenAt.get(tenant.id) ?? -everyMs) + everyMs;
+      if (there === undefined) waiting.set(tenant.id, { tenant, note, dueMs, isRetry: false });
+      else Object.assign(there, { note, dueMs: there.isRetry ? there.dueMs : Math.min(there.dueMs, dueMs) });
       pump();
     },
     drop(tenantId) {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { compile } from "@heauth/core/policy";
+import { compile, ruleProblems } from "@heauth/core/policy";
 import type { AuthPolicy, FieldProblem } from "@heauth/core/resources";
 import { type Database, deletePolicy, policiesNamed, putPolicy, type Recorder, type StoredPolicy } from "@heauth/store";
 import { describeSourceProblem } from "../../source/describe.ts";
@@ -80,34 +80,37 @@ async function judge(
   { namespace, name }: ResourceKey,
 ): Promise<Verdict> {
   if (inForce === undefined) return { stored, ...refusal(problems) };
-  const refused = problems.length === 0 ? undefined : refusal(problems);
-  const accepted = refused?.conditions ?? [condition("Accepted", "True", "Accepted")];
-  const behind = refused && { behind: refused.behind };
+  /** What is wrong with it whatever the tenant, where it does not come to compiling it. */
+  const byItself = () => acceptance([...problems, ...ruleProblems(inForce)]);
   if (inForce.spec.paused) {
-    return { stored, conditions: [...accepted, pausing("what was compiled last stays in force")], ...behind };
+    const { conditions, ...behind } = byItself();
+    return { stored, conditions: [...conditions, pausing("what was compiled last stays in force")], ...behind };
   }
   const found = await findTenant(options.database, options.source, inForce);
-  if (found.kind === "Gone") return await outOfForce(options, stored, [...accepted, found.why]);
+  if (found.kind === "Gone") return await outOfForce(options, stored, [...byItself().conditions, found.why]);
   if (found.kind === "Wait") {
     const { why, retryInMs } = found;
-    return { stored, conditions: [...accepted, why], behind: why, ...(retryInMs !== undefined && { retryInMs }) };
+    const conditions = [...byItself().conditions, why];
+    return { stored, conditions, behind: why, ...(retryInMs !== undefined && { retryInMs }) };
   }
   const { tenant, resource } = found;
   if (resource.spec.paused) {
+    const { conditions, ...behind } = byItself();
     const message = `Tenant ${tenant.name} is paused: what was compiled last stays in force`;
-    return { stored, conditions: [...accepted, RESOLVED, pausing(message)], ...behind };
+    return { stored, conditions: [...conditions, RESOLVED, pausing(message)], ...behind };
   }
   const namespaceLabels = options.source.namespaceLabels(namespace);
   const { issuer } = options;
   const compiled = compile({ tenant: { id: tenant.id, resource }, issuer, policy: inForce, namespaceLabels });
   if (!compiled.ok) {
     const forbidden = compiled.problems.find(({ code }) => code === "Forbidden");
-    if (forbidden === undefined) {
-      const { conditions, behind } = refusal(compiled.problems);
-      return { stored, conditions: [...conditions, RESOLVED], behind };
-    }
+    const { conditions, ...behind } = acceptance([
+      ...problems,
+      ...compiled.problems.filter((each) => each !== forbidden),
+    ]);
+    if (forbidden === undefined) return { stored, conditions: [...conditions, RESOLVED], ...behind };
     const why = condition("ResolvedRefs", "False", "TenantNotPermitted", describeSourceProblem(forbidden));
-    return await outOfForce(options, stored, [...accepted, why]);
+    return await outOfForce(options, stored, [...conditions, why]);
   }
   const wanted: StoredPolicy = {
     tenantId: tenant.id,
@@ -120,13 +123,18 @@ async function judge(
     createdAtMs: meta.createdAtMs ?? stored?.createdAtMs ?? Date.now(),
   };
   await put(options, wanted, stored);
-  return { stored: wanted, conditions: [...accepted, RESOLVED], ...behind };
+  const { conditions, ...behind } = acceptance(problems);
+  return { stored: wanted, conditions: [...conditions, RESOLVED], ...behind };
 }
 
 const RESOLVED = condition("ResolvedRefs", "True", "ResolvedRefs");
 
 function pausing(message: string): Condition {
   return condition("Paused", "True", "Paused", message);
+}
+
+function acceptance(problems: readonly (FieldProblem | SourceProblem)[]): Pick<Verdict, "conditions" | "behind"> {
+  return problems.length === 0 ? { conditions: [condition("Accepted", "True", "Accepted")] } : refusal(problems);
 }
 
 function refusal(problems: readonly (FieldProblem | SourceProblem)[]) {
