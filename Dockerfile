@@ -40,6 +40,7 @@ COPY dist /out/opt/heauth
 COPY node_modules/node/bin/node /out/usr/local/bin/node
 
 FROM bundle-${BUNDLE} AS bundle
+WORKDIR /out
 
 FROM ${BASE}
 # iptables is for the container that redirects a pod's inbound connections; no other one may use it.
