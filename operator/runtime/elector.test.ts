@@ -1,4 +1,4 @@
-import { createLogs, createMetrics } from "@heauth/program";
+import { type Clock, createLogs, createMetrics, systemClock } from "@heauth/program";
 import { type ClusterClient, openCluster } from "@heauth/program/kubernetes";
 import { createManualClock, type FakeApi, json, type ManualClock, startFakeApi, status } from "@heauth/program/testing";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -55,7 +55,7 @@ interface Candidate {
   end(error?: Error): void;
 }
 
-async function candidate(identity: string): Promise<Candidate> {
+async function candidate(identity: string, timing: { renewMs?: number; clock?: Clock } = {}): Promise<Candidate> {
   let begun = Promise.withResolvers<AbortSignal>();
   let work = Promise.withResolvers<void>();
   const elector = createElector({
@@ -73,6 +73,7 @@ async function candidate(identity: string): Promise<Candidate> {
     log: createLogs({ program: "test", level: "silent" }).log,
     metrics: createMetrics(),
     clock,
+    ...timing,
   });
   await elector.start();
   const one: Candidate = {
@@ -193,6 +194,22 @@ test("a leader whose Lease was taken or deleted under its feet notices at the ne
   };
   await aborted(lost);
   expect(one.elector.leading()).toBe(false);
+  one.end();
+});
+
+test("a renewal that takes several slow answers does not outlast the leader's time", async () => {
+  const one = await candidate("one", { renewMs: 1_000, clock: systemClock });
+  const lost = await one.leads();
+  // Each answer comes within a call's own deadline; a write, a look and another write take longer than the leader has.
+  const slowMs = 450;
+  const begun = performance.now();
+  api.answer(({ method }, response) => {
+    const answer = () =>
+      method === "GET" ? json(response, lease) : json(response, status(409, "Conflict", "changed"), 409);
+    setTimeout(answer, slowMs);
+  });
+  await aborted(lost);
+  expect(performance.now() - begun).toBeLessThan(2.7 * slowMs);
   one.end();
 });
 

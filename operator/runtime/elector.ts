@@ -63,8 +63,9 @@ export function createElector(options: ElectorOptions): Elector {
   async function renewed(): Promise<boolean> {
     if (leftMs() === 0) return false;
     try {
-      // Half of the time: a connection that hangs leaves another try.
-      held = await lease.attempt({ deadlineMs: Math.min(leftMs(), renewMs / 2) });
+      // Half of the time for each call: a connection that hangs leaves another try. All of them end when the time is up.
+      const signal = AbortSignal.timeout(Math.ceil(leftMs()));
+      held = await lease.attempt({ deadlineMs: renewMs / 2, signal });
       trouble.over();
     } catch (error) {
       trouble.report(error);
