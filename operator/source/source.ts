@@ -42,6 +42,8 @@ export interface ObservedMeta {
   readonly deleting: boolean;
   readonly annotations: Readonly<Record<string, string>>;
   readonly finalizers: readonly string[];
+  /** The tenant that it has been ever since it had one, as its status says: it can be no other. */
+  readonly tenantId?: string;
 }
 
 /** A pod that runs, or is to. */

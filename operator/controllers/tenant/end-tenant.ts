@@ -11,7 +11,8 @@ import {
   someOpenSessions,
   type Tx,
 } from "@heauth/store";
-import type { AnchorKeeper, AnchorStore } from "../../anchor/store.ts";
+import { newestAnchor } from "../../anchor/newest.ts";
+import type { AnchoredTenant, AnchorKeeper, AnchorStore } from "../../anchor/store.ts";
 
 export interface EndTenantParts {
   readonly database: Database;
@@ -70,7 +71,7 @@ async function dropAnchor({ anchors, keeper }: EndTenantParts, { id, name }: Sto
 }
 
 /** Keeps the tenant's anchor where its resource's end does not reach it. */
-export async function retainAnchor({ anchors, keeper }: EndTenantParts, { id, name }: StoredTenant): Promise<void> {
+export async function retainAnchor({ anchors, keeper }: EndTenantParts, { id, name }: AnchoredTenant): Promise<void> {
   if (keeper === undefined) return;
   const note = await anchors.read({ id, name });
   if (note !== undefined) await keeper.retain(id, note);
@@ -78,6 +79,8 @@ export async function retainAnchor({ anchors, keeper }: EndTenantParts, { id, na
 
 /** Puts a retained anchor where the tenant's resource has it, so that its log goes on from there and from nowhere earlier. */
 export async function restoreAnchor({ anchors, keeper }: EndTenantParts, { id, name }: StoredTenant): Promise<void> {
-  const note = await keeper?.retained(id);
-  if (note !== undefined) await anchors.write({ id, name }, note);
+  const kept = await keeper?.retained(id);
+  // What is kept may lag behind what the sealer has noted.
+  const newest = kept && newestAnchor(await anchors.read({ id, name }), kept);
+  if (newest !== undefined) await anchors.write({ id, name }, newest);
 }

@@ -35,7 +35,8 @@ export async function putTenantOf(
     resourceUid: meta.uid ?? null,
     reclaimPolicy: resource.spec.reclaimPolicy,
   };
-  if (claim.kind === "New" || claim.kind === "Replace") return await create(database, key.name, wanted);
+  if (claim.kind === "New") return await create(database, key.name, wanted, claim.id);
+  if (claim.kind === "Replace") return await create(database, key.name, wanted);
   const { stored } = claim;
   if (isAsWanted(stored, wanted)) return stored.id;
   if (claim.kind === "Adopt") await restoreAnchor(parts, stored);
@@ -46,8 +47,12 @@ export async function putTenantOf(
   return stored.id;
 }
 
-async function create(database: Database, name: string, wanted: TenantOfResource): Promise<string | "NameTaken"> {
-  const id = uuidv7();
+async function create(
+  database: Database,
+  name: string,
+  wanted: TenantOfResource,
+  id = uuidv7(),
+): Promise<string | "NameTaken"> {
   try {
     await database.tenantTransaction(id, async (tx) => {
       await createTenant(tx, { id, name, ...wanted });

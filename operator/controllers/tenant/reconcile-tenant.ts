@@ -128,6 +128,10 @@ export class TenantReconciler {
       await endStored(this.#options, claim.stored, reclaim);
       if (reclaim === "Retain") await retainAnchor(this.#options, claim.stored);
     }
+    // What it still has to say against the database is not to go with it.
+    if (claim.kind === "Refused" && claim.missing !== undefined && observed.inForce?.spec.reclaimPolicy !== "Delete") {
+      await retainAnchor(this.#options, { id: claim.missing, name: key.name });
+    }
     if (held) await source.setFinalizer?.(key, false);
     return OK;
   }

@@ -1,3 +1,4 @@
+import { parseCheckpoint, signCheckpoint } from "@heauth/core/ledger";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { FINALIZER } from "../../source/marks.ts";
 import { MemoryCluster } from "../../testing/memory-cluster.ts";
@@ -153,21 +154,25 @@ describe("a Tenant of a name whose data is retained", () => {
     expect([rig.status.word(WEB, "ResolvedRefs"), await open()]).toEqual(["True ResolvedRefs", []]);
   });
 
-  test("made while no operator ran is the same case: what the earlier one left is ended", async () => {
-    const id = await lived();
-    rig.source.remove(ACME);
-    rig.tenant();
-    await rig.settle();
-    expect(word("Ready")).toBe("False DataRetained");
-    expect([await open(), await rig.rows("SELECT FROM policy"), rig.anchors.kept.get(id)]).toEqual([
-      [],
-      [],
-      "the anchor",
-    ]);
-  });
+  test.each(["Retain", "Delete"])(
+    "made while no operator ran is the same case: what the earlier one left is ended, and kept whatever it said: %s",
+    async (reclaimPolicy) => {
+      const id = await lived({ reclaimPolicy });
+      rig.source.remove(ACME);
+      rig.tenant();
+      await rig.settle();
+      expect(word("Ready")).toBe("False DataRetained");
+      expect([await open(), await rig.rows("SELECT FROM policy"), rig.anchors.kept.get(id)]).toEqual([
+        [],
+        [],
+        "the anchor",
+      ]);
+    },
+  );
 
-  test("that was to be deleted with the earlier one is made anew, under another id", async () => {
+  test("whose deletion had begun is made anew, under another id", async () => {
     const id = await lived({ reclaimPolicy: "Delete" });
+    await rig.rows("UPDATE tenant SET deleted_at = now()");
     rig.source.remove(ACME);
     rig.tenant();
     await rig.settle();
@@ -176,6 +181,20 @@ describe("a Tenant of a name whose data is retained", () => {
     expect(now?.id).not.toBe(id);
     expect(await rig.rows("SELECT FROM session")).toEqual([]);
     expect(rig.status.word(WEB, "ResolvedRefs")).toBe("True ResolvedRefs");
+  });
+
+  test.each([
+    ["what is kept", 7, 9],
+    ["what the sealer has noted since", 9, 7],
+  ])("goes on from %s, which is further on", async (_, noted, kept) => {
+    const id = await retained();
+    const noteOf = (size: number) =>
+      signCheckpoint({ tenant: id, epoch: 0, size, root: Buffer.alloc(32, size) }, rig.keys.operator);
+    rig.anchors.notes.set(id, noteOf(noted));
+    rig.anchors.kept.set(id, noteOf(kept));
+    rig.tenant({}, { annotations: { "heauth.io/adopt": id } });
+    await rig.settle();
+    expect(parseCheckpoint(rig.anchors.notes.get(id) ?? "").size).toBe(9);
   });
 
   test("with an annotation and nothing to adopt is not made", async () => {

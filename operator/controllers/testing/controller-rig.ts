@@ -124,12 +124,20 @@ export class ControllerRig<S extends ResourceSource = MemoryCluster> {
     }
   }
 
-  tenant(spec: object = {}, { name = "acme", annotations = {} } = {}): void {
-    (this.source as unknown as MemoryCluster).put({
-      kind: "Tenant",
-      metadata: { name, annotations },
-      spec: { audiences: ["shop"], allowedNamespaces: { from: "All" }, ...spec },
-    });
+  /** @param wish `tenantId`: what its status says already */
+  tenant(
+    spec: object = {},
+    wish: { readonly name?: string; readonly annotations?: Record<string, string>; readonly tenantId?: string } = {},
+  ): void {
+    const { name = "acme", annotations = {}, ...meta } = wish;
+    (this.source as unknown as MemoryCluster).put(
+      {
+        kind: "Tenant",
+        metadata: { name, annotations },
+        spec: { audiences: ["shop"], allowedNamespaces: { from: "All" }, ...spec },
+      },
+      meta,
+    );
   }
 
   policy(spec: object = {}, { name = "web", namespace = "shop" } = {}): void {

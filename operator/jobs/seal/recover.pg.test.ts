@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { parseCheckpoint, type Recovery } from "@heauth/core/ledger";
+import { LedgerWriter } from "@heauth/store";
 import { testKeys } from "@heauth/store/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type AskHow, type SealedTenant, SealRig } from "../../testing/seal-rig.ts";
@@ -134,6 +135,28 @@ test("a log without its anchor goes on by a recovery that says there was none", 
   });
   await rm(tenant.anchors.pathOf(tenant.name));
   expect(await tenant.seal()).toMatchObject({ kind: "Halted", why: expect.stringMatching(/^AnchorMissing:/) });
+});
+
+test("a tenant that was begun anew under its id goes on from nothing, with all that was lost on record", async () => {
+  const [row] = await tenant.sql<{ settings: object }>("SELECT settings FROM tenant WHERE id = $1");
+  await tenant.sql("UPDATE tenant SET deleted_at = now(), reclaim_policy = 'Delete' WHERE id = $1");
+  await tenant.sql("SELECT heauth.drop_tenant($1, 10000)");
+  const again = "INSERT INTO tenant (id, name, managed_by, settings) VALUES ($1, $2, 'Resource', $3)";
+  await tenant.sql(again, tenant.name, JSON.stringify(row?.settings));
+  await tenant.sql("INSERT INTO outbox_head (tenant_id, seq) VALUES ($1, 0)");
+  const writer = new LedgerWriter({ program: "identity", programKey: rig.keys.identity });
+  await rig.identity.tenantTransaction(tenant.id, (tx) =>
+    writer.append(tx, tenant.id, [{ type: "identity.user-created" }]),
+  );
+  expect(await tenant.seal()).toMatchObject({ kind: "Halted", why: expect.stringMatching(/^RolledBack:/) });
+  await ask();
+  expect(await tenant.seal()).toMatchObject({ kind: "Sealed" });
+  for (const anchor of [ahead, await tenant.anchor()]) {
+    expect(await tenant.verify(anchor)).toMatchObject({
+      status: "Intact",
+      recoveries: [{ epoch: 1, size: 0, lost: 9 }],
+    });
+  }
 });
 
 test("a log with another history than its anchor's goes on by a recovery that says so", async () => {

@@ -32,6 +32,7 @@ export function keptResource(kind: "Tenant" | "AuthPolicy") {
       deletionTimestamp,
       finalizers = [],
     } = metadata;
+    const { tenantId } = status;
     const { [LAST_APPLIED]: _, ...annotations } = metadata.annotations ?? {};
     const written = { name, ...(namespace !== undefined && { namespace }), ...(labels && { labels }), annotations };
     return {
@@ -43,6 +44,7 @@ export function keptResource(kind: "Tenant" | "AuthPolicy") {
         deleting: deletionTimestamp !== undefined,
         annotations,
         finalizers,
+        ...(typeof tenantId === "string" && { tenantId }),
       },
       status,
       resourceVersion: metadata.resourceVersion ?? "",
