@@ -162,6 +162,31 @@ describe("a tenant that is dropped", () => {
     await resourceTenant("dropped");
   });
 
+  test.each([
+    ["sealing", "SELECT FROM log_head WHERE tenant_id = $1 FOR NO KEY UPDATE"],
+    ["recording", "SELECT FROM journal_head WHERE tenant_id = $1 FOR NO KEY UPDATE"],
+  ])("is not dropped in the middle of somebody's %s, who goes on first", async (what, lock) => {
+    const id = await lived(`busy-${what}`);
+    await store.superuser.query(
+      "INSERT INTO log_head (tenant_id, epoch, size, root, frontier) VALUES ($1, 0, 0, '', '')",
+      [id],
+    );
+    await operator.transaction((tx) => endTenant(tx, id, "Delete"));
+    const dropping = await operator.transaction(async (tx) => {
+      await tx.query(lock, [id]);
+      const dropped = dropTenant(operator, id);
+      await store.someoneWaits();
+      // By its foreign key it locks the tenant.
+      await tx.query("INSERT INTO seal_queue (tenant_id, kind, journal_id, number) VALUES ($1, 'segment', $2, 7)", [
+        id,
+        uuidv7(),
+      ]);
+      return { dropped };
+    });
+    await dropping.dropped;
+    expect(await store.superuser.query("SELECT FROM tenant WHERE id = $1", [id])).toEqual([]);
+  });
+
   test("is deleted by way of keys that every table has: none with a tenant is out of reach", async () => {
     const unreached = await store.superuser.query(
       `WITH RECURSIVE referring (oid) AS (

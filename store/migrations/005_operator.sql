@@ -49,6 +49,9 @@ DECLARE
   rows    bigint;
   removed bigint := 0;
 BEGIN
+  -- Whoever appends or seals locks these, and then, by what it inserts, the tenant: in the same order nobody waits in a circle.
+  PERFORM FROM heauth.journal_head WHERE tenant_id = $1 ORDER BY journal_id FOR UPDATE;
+  PERFORM FROM heauth.log_head WHERE tenant_id = $1 FOR UPDATE;
   PERFORM FROM heauth.tenant WHERE id = $1 FOR UPDATE;
   IF NOT FOUND THEN RETURN true; END IF;
   PERFORM FROM heauth.tenant WHERE id = $1 AND deleted_at IS NOT NULL AND reclaim_policy = 'Delete';
