@@ -93,12 +93,16 @@ describe("a real cluster", () => {
     ]);
   });
 
-  (WHICH === "local" ? test : test.skip)("starts a kubelet again that was killed", async () => {
-    const pid = async () => JSON.parse(await readFile(join(cluster.folder, "kubelet.pid"), "utf8")).pid;
-    const before = await pid();
-    await must(cluster.onNode("kill", ["-KILL", String(before)]));
-    while ((await pid()) === before) await pause(50);
-    await kubectl("rollout", "restart", "deployment/app");
-    await kubectl("rollout", "status", "deployment/app", READY_WITHIN);
-  }, 120_000);
+  (WHICH === "local" ? test : test.skip)(
+    "starts a kubelet again that was killed",
+    async () => {
+      const pid = async () => JSON.parse(await readFile(join(cluster.folder, "kubelet.pid"), "utf8")).pid;
+      const before = await pid();
+      await must(cluster.onNode("kill", ["-KILL", String(before)]));
+      while ((await pid()) === before) await pause(50);
+      await kubectl("rollout", "restart", "deployment/app");
+      await kubectl("rollout", "status", "deployment/app", READY_WITHIN);
+    },
+    120_000,
+  );
 });
