@@ -1,4 +1,4 @@
-import { type Clock, elapsedMs, type Instant, instant, type Logger } from "@heauth/program";
+import { asError, type Clock, elapsedMs, type Instant, instant, type Logger } from "@heauth/program";
 import { CallError } from "@heauth/protocol";
 import { type Caller, isRefusal } from "./callers.ts";
 import type { Stream } from "./stream.ts";
@@ -69,8 +69,8 @@ export function createStreamKeeper({ clock, log, lifeMs, recheckMs, onChanged }:
       stream.caller = caller;
       onChanged(stream);
     } catch (error) {
-      if (!(error instanceof CallError)) throw error;
-      if (!isRefusal(error)) {
+      if (!(error instanceof CallError)) log.error({ err: asError(error) }, "a sidecar's pod could not be looked at");
+      if (!(error instanceof CallError && isRefusal(error))) {
         // What can't be found out now is asked again soon: the stream stands for as long as its proof does.
         kept.seen = begun;
         kept.recheckMs = Math.min(RETRY_MS * (0.5 + Math.random()), kept.recheckMs);
