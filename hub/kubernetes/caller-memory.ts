@@ -17,6 +17,8 @@ export interface CallerMemory {
   readonly size: number;
   /** What is remembered and not too old. */
   recall(key: string): Caller | CallError | undefined;
+  /** Whether it was a good one when it was last looked at, however long ago. */
+  wasAccepted(key: string): boolean;
   accept(key: string, at: Instant, caller: Caller): void;
   refuse(key: string, at: Instant, error: CallError): void;
   /** The caller has changed; his token is not proven anew by that. */
@@ -41,6 +43,7 @@ export function createCallerMemory({ clock, trustFor, refuseFor }: CallerMemoryO
       const bad = refused.get(key);
       return bad !== undefined && elapsedMs(clock, bad.at) < refuseFor ? bad.error : undefined;
     },
+    wasAccepted: (key) => accepted.has(key),
     accept: (key, at, caller) => void accepted.set(key, { at, caller }),
     refuse(key, at, error) {
       accepted.delete(key);

@@ -178,6 +178,17 @@ describeKube("who calls a hub in Kubernetes", () => {
       expect(overloaded[0]).toMatchObject({ retryAfterMs: 250 });
       expect(await reviews("refused")).toBe(12 - overloaded.length);
     });
+
+    test("nobody because of others' forgeries, who was known before", async () => {
+      await it.start({}, { reviewsPerSecond: 1 });
+      const known = it.client(token);
+      await lookUp(known);
+      it.advance(61_000);
+      const forged = await Promise.all([1, 2, 3, 4].map((jti) => it.forge(token, { jti: `${jti}` }, "theirs")));
+      const errors = await Promise.all(forged.map((one) => lookUp(it.client(one)).catch((error) => error)));
+      expect(errors.map(({ code }) => code)).toContain("RESOURCE_EXHAUSTED");
+      await lookUp(known);
+    });
   });
 
   describe("a pod of another namespace, though its labels are the same", () => {

@@ -26,7 +26,7 @@ export interface CallerLimits {
   trustFor: number;
   /** How long a refusal is repeated without asking again, ms. */
   refuseFor: number;
-  /** Questions to the API server: at a time, and per second. */
+  /** Questions of each kind to the API server: at a time, and per second. */
   reviewsAtOnce: number;
   reviewsPerSecond: number;
 }
@@ -52,7 +52,9 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
   const { client, clock, log, metrics } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const { reviewsAtOnce: atOnce, reviewsPerSecond: perSecond } = limits;
-  const [reviews, looks] = [createBudget({ clock, atOnce, perSecond }), createBudget({ clock, atOnce, perSecond })];
+  const budget = () => createBudget({ clock, atOnce, perSecond });
+  // Apart, because anybody may bring tokens that nobody has seen: whoever was known before is not crowded out by them.
+  const [reviews, renewals, looks] = [budget(), budget(), budget()];
   const memory = createCallerMemory({ clock, ...limits });
   const flights = new Map<string, Promise<Caller>>();
   let isAway = false;
@@ -61,7 +63,8 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
   async function find({ token, ...known }: Token): Promise<Caller> {
     const begun = instant(clock);
     try {
-      const caller = await look(await reviews.run(() => review(token)), known);
+      const allowed = memory.wasAccepted(known.key) ? renewals : reviews;
+      const caller = await look(await allowed.run(() => review(token)), known);
       memory.accept(known.key, begun, caller);
       return caller;
     } catch (thrown) {
