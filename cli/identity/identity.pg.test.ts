@@ -97,7 +97,7 @@ test("a stop under load: who still comes is answered, and asked to come back by 
   const inLedger = await rig.db.superuser.query<{ id: string }>("SELECT session_id AS id FROM segment_session");
   expect(inLedger.map(({ id }) => id)).toEqual(expect.arrayContaining(told));
   expect(await rig.db.superuser.query("SELECT FROM journal_head WHERE NOT final")).toEqual([]);
-});
+}, 60_000);
 
 test("by TLS, with a certificate that is renewed while it runs; a broken one is not taken", async () => {
   const authority = await createAuthority();
@@ -125,7 +125,7 @@ test("by TLS, with a certificate that is renewed while it runs; a broken one is 
   const metrics = await (await fetch(`${identity.probes}/metrics`)).text();
   expect(metrics).toMatch(/^heauth_certificate_expiry_seconds\{certificate="leaf"\} [78]\d{4}/m);
   expect(await identity.stop()).toEqual([0, null]);
-});
+}, 60_000);
 
 test("waits for the database, is not ready meanwhile, and says what for; a stop ends the waiting", async () => {
   const identity = await rig.start({ database: "postgresql://nobody:s3cret@127.0.0.1:1/heauth" });
