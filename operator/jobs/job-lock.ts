@@ -10,6 +10,8 @@ interface Connection {
 export interface JobLocksOptions {
   /** How long the server waits for a word on the locks' connection before it ends it; 15 s unless given. */
   readonly silenceMs?: number;
+  /** Told of each lock when it is taken: at first, and again after it was lost. Then others may have been at work, on another database even. */
+  readonly onTaken?: (job: string) => void;
 }
 
 const SILENCE_MS = 15_000;
@@ -24,6 +26,7 @@ const SILENCE_MS = 15_000;
 export class JobLocks {
   readonly #database: Database;
   readonly #silenceMs: number;
+  readonly #onTaken: (job: string) => void;
   readonly #held = new Set<string>();
   #opening: Promise<Connection> | undefined;
   #open: Connection | undefined;
@@ -33,9 +36,10 @@ export class JobLocks {
   /** A connection answers one question at a time. */
   #asking: Promise<unknown> = Promise.resolve();
 
-  constructor(database: Database, { silenceMs = SILENCE_MS }: JobLocksOptions = {}) {
+  constructor(database: Database, { silenceMs = SILENCE_MS, onTaken = () => {} }: JobLocksOptions = {}) {
     this.#database = database;
     this.#silenceMs = silenceMs;
+    this.#onTaken = onTaken;
   }
 
   /** Whether the job is ours to run now; asks for it where it is not. */
@@ -54,7 +58,10 @@ export class JobLocks {
       const sql = "SELECT pg_try_advisory_lock(hashtextextended('heauth.job.' || $1, 0)) AS locked";
       const locked = await this.#say(connection, sql, [job]);
       // The connection may have gone while it answered.
-      if (locked && this.#open === connection) this.#held.add(job);
+      if (locked && this.#open === connection) {
+        this.#held.add(job);
+        this.#onTaken(job);
+      }
     }
     return this.#held.has(job);
   }

@@ -139,6 +139,20 @@ describe("a holder that is silent", () => {
   });
 });
 
+test("a lock that is taken is told of, also when it is taken again after its connection was lost", async () => {
+  const taken: string[] = [];
+  const locks = new JobLocks(database, { onTaken: (job) => taken.push(job) });
+  stops.push(() => locks.release());
+  const rival = new JobLocks(database, { onTaken: (job) => taken.push(`rival's ${job}`) });
+  stops.push(() => rival.release());
+  for (let n = 0; n < 3; n++) expect(await locks.holds("seal")).toBe(true);
+  expect(await rival.holds("seal")).toBe(false);
+  expect(taken).toEqual(["seal"]);
+  await store.superuser.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'");
+  while (!(await locks.holds("seal").catch(() => false)));
+  expect(taken).toEqual(["seal", "seal"]);
+});
+
 test("a failed round is logged, and tried again", async () => {
   const locks = new JobLocks(database);
   let rounds = 0;

@@ -38,8 +38,12 @@ const INTERVAL_MS = {
 export function createJobs(options: JobsOptions): Part {
   const { database, recorder, anchors, programKeys: keys, log, metrics, onHaltChange } = options;
   const now = options.now ?? (() => Date.now() * 1000);
-  const locks = new JobLocks(database);
   const sealer = new Sealer({ database, anchors, keys, now, log, metrics, onHaltChange });
+  const locks = new JobLocks(database, {
+    onTaken(name) {
+      if (name === "seal") sealer.lookAtAll();
+    },
+  });
   const deliverer = new AlertDeliverer({ database, secrets: options.secrets, log, metrics });
   const privatePartsErased = metrics.counter("heauth_private_parts_erased_total", {});
   const blocksClosed = metrics.counter("heauth_blocks_closed_total", {});

@@ -168,6 +168,30 @@ describe("sealing", () => {
     expect(reads).toHaveLength(visits);
     expect(await lag()).toBe(0);
   });
+
+  test("by rounds finds a database that was rolled back where nothing waits, when it is to look at all", async () => {
+    await tenant.record();
+    await tenant.record();
+    const halted: string[] = [];
+    const sealer = new Sealer({
+      ...tenant.options,
+      // Other tests' tenants have lost their anchors.
+      onHaltChange: ({ id }) => id === tenant.id && halted.push(id),
+      log,
+      metrics: createMetrics(),
+    });
+    const { signal } = new AbortController();
+    while (await sealer.round(signal));
+    await tenant.rollBack(6);
+    await sealer.round(signal);
+    expect(halted).toEqual([]);
+    sealer.lookAtAll();
+    await sealer.round(signal);
+    expect(halted).toEqual([tenant.id]);
+    expect(await tenant.sql("SELECT halted FROM log_head WHERE tenant_id = $1")).toEqual([
+      { halted: expect.stringMatching(/^RolledBack: /) },
+    ]);
+  });
 });
 
 describe("while anchors can't be read", () => {

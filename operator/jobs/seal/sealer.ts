@@ -27,7 +27,7 @@ export class Sealer {
   /** By tenant id, µs: since when the first entry waits. */
   readonly #waitingSince = new Map<string, number>();
   readonly #counters: Record<"sealed" | "refused" | "error", Counter>;
-  #first = true;
+  #all = true;
   /** Since anchors can't be read: when they are asked for again. */
   #unavailable: { retryAtMs: number } | undefined;
 
@@ -49,15 +49,22 @@ export class Sealer {
     this.#due.set(tenant.id, tenant);
   }
 
+  /**
+   * Holds every log against its anchor in the next round, as in the first one: whoever takes the job over, or has lost sight of the database, can't know
+   * that it is still the one that was sealed last. One that was restored from a backup mostly has nothing that waits.
+   */
+  lookAtAll(): void {
+    this.#all = true;
+  }
+
   /** One round. @returns whether there is more to do at once */
   async round(stopping: AbortSignal): Promise<boolean> {
     const { database, log } = this.#options;
     const { all, queued } = await database.transaction(async (tx) => ({
-      // At the start every log is held against its anchor, also where nothing changes.
-      all: this.#first ? await tenantsWithLog(tx) : [],
+      all: this.#all ? await tenantsWithLog(tx) : [],
       queued: await tenantsWithQueue(tx),
     }));
-    this.#first = false;
+    this.#all = false;
     for (const tenant of [...queued, ...all]) if (!this.#due.has(tenant.id)) this.#due.set(tenant.id, tenant);
     for (const { id, waitingSince } of queued) this.#waitingSince.set(id, waitingSince);
 
