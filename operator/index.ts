@@ -1,4 +1,5 @@
 export { AnchorFiles } from "./anchor/files.ts";
+export { RetainedAnchors } from "./anchor/retained.ts";
 export type { AnchoredTenant, AnchorKeeper, AnchorStore } from "./anchor/store.ts";
 export { getTenant } from "./anchor/tenant-status.ts";
 export { createOperator, type Operator, type OperatorOptions } from "./app.ts";

@@ -17,10 +17,15 @@ export interface CheckOptions {
  */
 export async function checkLedger(tx: Tx, options: CheckOptions): Promise<Verdict> {
   const { tenant, pinned, anchor, requireAnchor = false, progress } = options;
-  const [row] = await tx.query<{ id: string }>("SELECT id FROM tenant WHERE name = $1", [tenant]);
   // A tenant whose row is gone has still had a ledger, if there is an anchor of it.
-  const id = row?.id ?? (anchor === undefined ? undefined : parseCheckpoint(anchor).tenant);
+  const id = (await findTenantId(tx, tenant)) ?? (anchor === undefined ? undefined : parseCheckpoint(anchor).tenant);
   if (id === undefined)
     throw new CliError("InvalidOption", `--tenant: there is no tenant ${tenant}, or none to be seen`);
   return await verifyLedger(new LedgerReader(tx, id), pinned, anchor, { requireAnchor, ...(progress && { progress }) });
+}
+
+/** By its name, deleted or not; undefined when there is none, or none that the login sees. */
+export async function findTenantId(tx: Tx, name: string): Promise<string | undefined> {
+  const [row] = await tx.query<{ id: string }>("SELECT id FROM tenant WHERE name = $1", [name]);
+  return row?.id;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { apiVersionOf, SERVICE_ACCOUNTS, TENANTS } from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { RetainedAnchors } from "../../operator/anchor/retained.ts";
 import { putTenantAnchor } from "../../operator/anchor/tenant-status.ts";
 import { readKubeAnchor } from "./kube-anchor.ts";
 import { runVerify, type VerifyArguments } from "./run-verify.ts";
@@ -67,7 +68,8 @@ describeKube("the anchor in a Tenant's status", () => {
   });
 
   test("that is not there, or of no Tenant, or not to be read, is said", async () => {
-    expect(await readKubeAnchor("fresh", await server.kubeconfig())).toBeUndefined();
+    const kubeconfig = await server.kubeconfig();
+    expect(await readKubeAnchor({ tenant: "fresh", tenantId: history.tenantId, kubeconfig })).toBeUndefined();
     await expect(verify({ tenant: "fresh" })).rejects.toMatchObject({
       message: expect.stringMatching(/no anchor \(yet\)/),
     });
@@ -76,8 +78,8 @@ describeKube("the anchor in a Tenant's status", () => {
     });
     const stranger = { name: "stranger", namespace: "default" };
     await server.client.create(SERVICE_ACCOUNTS, { apiVersion: "v1", kind: "ServiceAccount", metadata: stranger });
-    const kubeconfig = await server.kubeconfig({ serviceAccount: "stranger", namespace: "default" });
-    await expect(verify({ kubeconfig })).rejects.toMatchObject({
+    const another = await server.kubeconfig({ serviceAccount: "stranger", namespace: "default" });
+    await expect(verify({ kubeconfig: another })).rejects.toMatchObject({
       message: expect.stringMatching(/refuses to show the Tenant acme/),
     });
     const broken = join(folder, "kubeconfig");
@@ -86,6 +88,24 @@ describeKube("the anchor in a Tenant's status", () => {
       message: expect.stringMatching(/^the cluster: /),
     });
     await expect(verify({ against: undefined })).rejects.toMatchObject({
+      message: expect.stringMatching(/--against kube/),
+    });
+  });
+
+  test("of a Tenant that was deleted is the retained one", async () => {
+    const keeper = new RetainedAnchors(server.client, "default");
+    await server.client.remove(TENANTS, { name: TENANT });
+    await expect(verify({ namespace: "default" })).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /there is no Tenant acme at .*, nor an anchor retained of one in namespace default/,
+      ),
+    });
+    await keeper.retain(history.tenantId, history.anchors[1]);
+    expect(await verify({ namespace: "default" })).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("goes on from the anchor"),
+    });
+    await expect(verify({ against: undefined, kubeconfig: undefined, namespace: "default" })).rejects.toMatchObject({
       message: expect.stringMatching(/--against kube/),
     });
   });

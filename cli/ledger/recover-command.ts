@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { Command } from "@commander-js/extra-typings";
 import { CliError } from "../errors.ts";
+import { OWN_NAMESPACE } from "./kube-anchor.ts";
 import { runRecover } from "./run-recover.ts";
 
 /** `heauth ledger recover` */
@@ -14,6 +15,10 @@ export function recoverCommand() {
     .option("--program-key <file>", "the cli's key, which signs the recovery: cli.json")
     .option("--ledger-keys <file>", "the pinned public keys, ledger-keys.json")
     .option("--kubeconfig <file>", "the cluster whose Tenants have the anchors")
+    .option(
+      "--namespace <name>",
+      `with --kubeconfig: heauth's own, with the anchors of deleted Tenants; ${OWN_NAMESPACE} unless given`,
+    )
     .option("--anchors <dir>", "the folder that has the anchors")
     .option("--yes", "do not ask")
     .action(async ({ yes, ...options }) => {

@@ -7,6 +7,7 @@ import { CliError } from "../errors.ts";
 import { readLedgerKeys, readProgramKey } from "../keys/read-key.ts";
 import type { DataFolder } from "../standalone/folder.ts";
 import { readAnchorFile } from "./anchor-file.ts";
+import { findTenantId } from "./check-ledger.ts";
 import { readKubeAnchor } from "./kube-anchor.ts";
 import { describeRecoveryPlan } from "./recovery-text.ts";
 
@@ -16,6 +17,8 @@ export interface RecoverArguments extends Where {
   readonly programKey?: string | undefined;
   readonly ledgerKeys?: string | undefined;
   readonly kubeconfig?: string | undefined;
+  /** With `kubeconfig`: heauth's own. */
+  readonly namespace?: string | undefined;
   readonly anchors?: string | undefined;
 }
 
@@ -45,10 +48,10 @@ export async function runRecover(options: RecoverArguments, terms: RecoverTerms)
   const located = await locateDatabase(options);
   try {
     const { pinned, signer } = await readKeys(options, located.folder);
-    const note = await readAnchor(options, located.folder);
     const database = await openForRecovery(located.url);
     try {
       const tenantId = await tenantIdOf(database, options.tenant);
+      const note = await readAnchor(options, located.folder, tenantId);
       const need = await database.read((tx) => recoveryNeed(tx, tenantId, note, pinned));
       const needed = checked(need, options.tenant);
       if (!(await terms.confirm(describeRecoveryPlan(options.tenant, needed)))) return false;
@@ -113,13 +116,15 @@ async function readKeys(
 
 /** The anchor as the operator reads it. */
 async function readAnchor(
-  { tenant, kubeconfig, anchors }: RecoverArguments,
+  { tenant, kubeconfig, namespace, anchors }: RecoverArguments,
   folder: DataFolder | undefined,
+  tenantId: string,
 ): Promise<string | undefined> {
   if (kubeconfig !== undefined && anchors !== undefined) {
     throw new CliError("InvalidOption", "give --kubeconfig FILE or --anchors DIR, not both: an anchor is in one place");
   }
-  if (kubeconfig !== undefined) return await readKubeAnchor(tenant, kubeconfig);
+  if (kubeconfig !== undefined) return await readKubeAnchor({ tenant, tenantId, kubeconfig, namespace });
+  if (namespace !== undefined) throw new CliError("InvalidOption", "--namespace goes with --kubeconfig");
   const place = anchors ?? folder?.anchors;
   if (place === undefined) throw new CliError("InvalidOption", "give --kubeconfig FILE, --anchors DIR or --data DIR");
   return await readAnchorFile(join(place, `${tenant}.checkpoint`));
@@ -142,11 +147,9 @@ async function openForRecovery(url: string): Promise<Database> {
 }
 
 async function tenantIdOf(database: Database, tenant: string): Promise<string> {
-  const [row] = await database.read((tx) =>
-    tx.query<{ id: string }>("SELECT id FROM tenant WHERE name = $1", [tenant]),
-  );
-  if (row === undefined) throw new CliError("InvalidOption", `--tenant: there is no tenant ${tenant}`);
-  return row.id;
+  const id = await database.read((tx) => findTenantId(tx, tenant));
+  if (id === undefined) throw new CliError("InvalidOption", `--tenant: there is no tenant ${tenant}`);
+  return id;
 }
 
 async function hasBegun(database: Database, tenantId: string, epoch: number, waitMs: number): Promise<boolean> {

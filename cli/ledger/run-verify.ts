@@ -6,7 +6,7 @@ import { locateDatabase, type Where } from "../database/locate.ts";
 import { CliError } from "../errors.ts";
 import type { DataFolder } from "../standalone/folder.ts";
 import { checkedAnchor, readAnchorFile } from "./anchor-file.ts";
-import { checkLedger } from "./check-ledger.ts";
+import { checkLedger, findTenantId } from "./check-ledger.ts";
 import { readKubeAnchor } from "./kube-anchor.ts";
 import { ProgressBar, type Terminal } from "./progress-bar.ts";
 import { describeVerdict } from "./verdict-text.ts";
@@ -17,6 +17,8 @@ export interface VerifyArguments extends Where {
   /** A file, or `kube`. */
   readonly against?: string | undefined;
   readonly kubeconfig?: string | undefined;
+  /** With `kube`: heauth's own. */
+  readonly namespace?: string | undefined;
   readonly requireAnchor?: true | undefined;
   readonly requireComplete?: true | undefined;
   readonly json?: true | undefined;
@@ -36,11 +38,11 @@ export async function runVerify(options: VerifyArguments, { out, err }: Outputs)
   const located = await locateDatabase(options);
   try {
     const pinned = await readKeys(options.keys ?? located.folder?.ledgerKeys);
-    // Before the database: the sealer moves the anchor after its commit, so the anchor read first is never ahead of an honest log.
-    const anchor = await readAnchor(options, located.folder);
     const database = await openForReading(located.url);
     const bar = new ProgressBar(err);
     try {
+      // Before the ledger: the sealer moves the anchor after its commit, so the anchor read first is never ahead of an honest log.
+      const anchor = await readAnchor(options, located.folder, database);
       const verdict = await database.read((tx) =>
         checkLedger(tx, {
           tenant: options.tenant,
@@ -85,17 +87,20 @@ async function readKeys(file: string | undefined): Promise<PinnedKeys> {
 
 /** The anchor that was asked for, else the one that standalone keeps; undefined when there is none. */
 async function readAnchor(
-  { against, kubeconfig, tenant }: VerifyArguments,
+  { against, kubeconfig, namespace, tenant }: VerifyArguments,
   folder: DataFolder | undefined,
+  database: Database,
 ): Promise<string | undefined> {
   if (against === "kube") {
-    const note = await readKubeAnchor(tenant, kubeconfig);
+    const tenantId = await database.read((tx) => findTenantId(tx, tenant));
+    const note = await readKubeAnchor({ tenant, tenantId, kubeconfig, namespace });
     if (note === undefined) {
       throw new CliError("InvalidOption", `the Tenant ${tenant} has no anchor (yet): its status.ledger is empty`);
     }
     return checkedAnchor(note, `of the Tenant ${tenant}`);
   }
   if (kubeconfig !== undefined) throw new CliError("InvalidOption", "--kubeconfig goes with --against kube");
+  if (namespace !== undefined) throw new CliError("InvalidOption", "--namespace goes with --against kube");
   const file = against ?? (folder && join(folder.anchors, `${tenant}.checkpoint`));
   if (file === undefined) return undefined;
   const note = await readAnchorFile(file);

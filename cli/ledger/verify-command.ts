@@ -1,4 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
+import { OWN_NAMESPACE } from "./kube-anchor.ts";
 import { runVerify } from "./run-verify.ts";
 
 const EXIT_CODES = `
@@ -21,6 +22,10 @@ export function verifyCommand() {
       "the anchor: a checkpoint that was kept outside the database; kube: the one in the Tenant's status",
     )
     .option("--kubeconfig <file>", "for --against kube, unless it runs in a pod")
+    .option(
+      "--namespace <name>",
+      `for --against kube: heauth's own, with the anchors of deleted Tenants; ${OWN_NAMESPACE} unless given`,
+    )
     .option("--require-anchor", "without an anchor, end with 2")
     .option("--require-complete", "where records are known to be lost, or a log was recovered, end with 3")
     .option("--json", "print the verdict as JSON")

@@ -1,4 +1,4 @@
-export { loginUrl } from "./database-url.ts";
+export { databaseUrl, loginUrl } from "./database-url.ts";
 export {
   decision,
   insertSession,
