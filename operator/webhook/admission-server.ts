@@ -42,8 +42,8 @@ const DRAIN_MS = 3_000;
 const KEEP_ALIVE_MS = 120_000;
 
 /**
- * The API server's door. Callers show no certificate: what is answered here is a judgement on what the caller itself sent, and
- * whether a Tenant exists.
+ * The API server's door. Callers show no certificate: what is answered here is a judgement on what the caller itself sent, with
+ * warnings that tell whether a Tenant exists and which of its limits the caller's AuthPolicy exceeds.
  */
 export function createAdmissionServer({ listen, review, log, metrics }: AdmissionServerOptions): AdmissionServer {
   const unreadable = metrics.counter("heauth_admission_unreadable_total", {});
