@@ -88,8 +88,11 @@ export interface ResourceSource {
   namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
   /** Only where there are pods. */
   readonly pods?: { of(namespace: string): readonly ObservedPod[] };
-  /** Puts heauth's finalizer on a Tenant, or takes it off. Only where resources have finalizers. */
-  setFinalizer?(key: ResourceKey, present: boolean): Promise<void>;
+  /**
+   * Puts heauth's finalizer on a Tenant, or takes it off. Only where resources have finalizers.
+   * @param uid of the one that is meant: another one of its name is left as it is
+   */
+  setFinalizer?(key: ResourceKey, uid: string | undefined, present: boolean): Promise<void>;
   /**
    * Told of each resource that came, changed, went, or whose problems changed; of a Tenant also when a Secret labelled for it did; of
    * an AuthPolicy also when its namespace's labels did, or a pod that it selects.

@@ -49,9 +49,9 @@ export class MemoryCluster extends MemorySource {
     super.remove(key);
   }
 
-  async setFinalizer(key: ResourceKey, present: boolean): Promise<void> {
+  async setFinalizer(key: ResourceKey, uid: string | undefined, present: boolean): Promise<void> {
     const entry = this.entries.get(keyText(key));
-    if (entry === undefined) return;
+    if (entry === undefined || entry.meta.uid !== uid) return;
     this.finalizerWrites += 1;
     const others = entry.meta.finalizers.filter((finalizer) => finalizer !== FINALIZER);
     const finalizers = present ? [...others, FINALIZER] : others;

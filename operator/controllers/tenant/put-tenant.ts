@@ -29,7 +29,7 @@ export async function putTenantOf(
   claim: Exclude<Claim, { kind: "Refused" }>,
 ): Promise<string | "NameTaken"> {
   const { source, database } = parts;
-  if (source.setFinalizer !== undefined && !meta.finalizers.includes(FINALIZER)) await source.setFinalizer(key, true);
+  if (!meta.finalizers.includes(FINALIZER)) await source.setFinalizer?.(key, meta.uid, true);
   const wanted: TenantOfResource = {
     settings: tenantSettings(resource),
     resourceUid: meta.uid ?? null,

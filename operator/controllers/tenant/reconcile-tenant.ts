@@ -132,7 +132,7 @@ export class TenantReconciler {
     if (claim.kind === "Refused" && claim.missing !== undefined && observed.inForce?.spec.reclaimPolicy !== "Delete") {
       await retainAnchor(this.#options, { id: claim.missing, name: key.name });
     }
-    if (held) await source.setFinalizer?.(key, false);
+    if (held) await source.setFinalizer?.(key, observed.meta.uid, false);
     return OK;
   }
 }

@@ -119,6 +119,7 @@ describeKube("resources on a real API server", () => {
     expect(source.get("Tenant", "", "acme")?.inForce?.spec.sessions.idleTimeout).toBe("5m");
     expect(source.get("Tenant", "", "acme")?.meta.generation).toBe(2);
     expect(source.kept(ACME)?.status).toEqual(status);
+    expect(source.get("Tenant", "", "acme")?.meta.tenantId).toBe(status.tenantId);
     expect(told).toEqual(["Tenant//acme"]);
   });
 
@@ -146,24 +147,33 @@ describeKube("resources on a real API server", () => {
       const meta = source.get("Tenant", "", "acme")?.meta;
       return meta !== undefined && meta.uid !== uid;
     });
+    // Whoever was frozen when he was about to write the former one's goes on now.
+    const now = source.get("Tenant", "", "acme")?.meta.uid;
+    await source.setFinalizer(ACME, now, true);
+    await source.setFinalizer(ACME, uid, false);
+    await expect(source.setFinalizer(ACME, uid, true)).rejects.toMatchObject({ code: "NotFound" });
+    const { metadata } = await api.get(TENANTS, { name: "acme" });
+    expect(metadata.finalizers).toEqual(["heauth.io/tenant-data"]);
+    await source.setFinalizer(ACME, now, false);
     expect(source.get("Tenant", "", "acme")?.inForce).toBeUndefined();
   });
 
   test("a deletion that waits for a finalizer is seen, and ours leaves others' alone", async () => {
     await api.create(TENANTS, { ...tenantObject("acme"), metadata: { name: "acme", finalizers: ["test/other"] } });
     const source = await started();
-    await source.setFinalizer(ACME, true);
-    await source.setFinalizer(ACME, true);
+    const { uid } = source.get("Tenant", "", "acme")?.meta ?? {};
+    await source.setFinalizer(ACME, uid, true);
+    await source.setFinalizer(ACME, uid, true);
     await until(() => source.get("Tenant", "", "acme")?.meta.finalizers.length === 2);
     expect(source.get("Tenant", "", "acme")?.meta.finalizers).toEqual(["test/other", "heauth.io/tenant-data"]);
     await api.remove(TENANTS, { name: "acme" });
     await until(() => source.get("Tenant", "", "acme")?.meta.deleting === true);
-    await source.setFinalizer(ACME, false);
+    await source.setFinalizer(ACME, uid, false);
     await until(() => source.get("Tenant", "", "acme")?.meta.finalizers.length === 1);
     await api.patch(TENANTS, { name: "acme" }, { metadata: { finalizers: null } });
     await until(() => source.get("Tenant", "", "acme") === undefined);
-    await source.setFinalizer(ACME, false);
-    await expect(source.setFinalizer(ACME, true)).rejects.toMatchObject({ code: "NotFound" });
+    await source.setFinalizer(ACME, uid, false);
+    await expect(source.setFinalizer(ACME, uid, true)).rejects.toMatchObject({ code: "NotFound" });
   });
 
   test("Secrets are read where they are labelled, for the tenant that the label names", async () => {

@@ -146,8 +146,8 @@ export class KubernetesSource implements ResourceSource {
     return this.#namespaces.get({ name: namespace });
   }
 
-  setFinalizer(key: ResourceKey, present: boolean): Promise<void> {
-    return writeFinalizer(this.#options.client, key, present);
+  setFinalizer(key: ResourceKey, uid: string | undefined, present: boolean): Promise<void> {
+    return writeFinalizer(this.#options.client, { ...key, uid }, present);
   }
 
   onChange(listener: (key: ResourceKey) => void): () => void {

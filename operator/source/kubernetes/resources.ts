@@ -17,8 +17,11 @@ export class Resources {
   take(key: ResourceKey, now: KeptResource | undefined, before: KeptResource | undefined): boolean {
     const name = keyText(key);
     if (now === undefined) return this.#observed.delete(name);
-    if (before !== undefined && isDeepStrictEqual(written(now), written(before))) return false;
     const last = this.#observed.get(name);
+    if (before !== undefined && last !== undefined && isDeepStrictEqual(written(now), written(before))) {
+      this.#observed.set(name, { ...last, meta: now.meta });
+      return false;
+    }
     // Another one of the same name has nothing in common with it.
     const inForce = last?.meta.uid === now.meta.uid ? last?.inForce : undefined;
     const read = validateResource(now.document, inForce === undefined ? {} : { old: inForce });
@@ -31,6 +34,6 @@ export class Resources {
   }
 }
 
-function written({ document, meta }: KeptResource) {
+function written({ document, meta: { tenantId: _, ...meta } }: KeptResource) {
   return { document, meta };
 }
