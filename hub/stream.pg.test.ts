@@ -62,6 +62,24 @@ describe("a stream's beginning", () => {
     expect(await twice.ended).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
+  test("ends the oldest streams of a pod that has too many, and nobody else's", async () => {
+    await it.stop();
+    const greedy = { ...callerOfWeb, uid: "greedy" };
+    const other = { ...callerOfWeb, uid: "other" };
+    it = await testHub([greedy, other]);
+    await it.start();
+    const its = it.stream(other).hello();
+    await its.next("welcome");
+    const streams = [];
+    for (let n = 0; n < 6; n++) {
+      const stream = it.stream(greedy).hello();
+      await stream.next("welcome");
+      streams.push(stream);
+    }
+    for (const stream of streams.slice(0, 2)) expect(await stream.ended).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    for (const stream of [its, ...streams.slice(2)]) await stream.probe();
+  });
+
   test("survives garbage on the socket", async () => {
     const socket = connect(it.socketOf(callerOfWeb));
     socket.on("error", () => {});

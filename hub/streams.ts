@@ -7,13 +7,15 @@ import type { History } from "./history.ts";
 import type { Notes } from "./notes.ts";
 import { createOutgoing, type Outgoing } from "./outgoing.ts";
 import type { PolicyBoard } from "./policy-board.ts";
-import { malformed, refusalOf, unavailable } from "./refusals.ts";
+import { malformed, overloaded, refusalOf, unavailable } from "./refusals.ts";
 import { hearSidecar } from "./sidecar-words.ts";
 import { createStream, type Stream } from "./stream.ts";
 import { createStreamKeeper } from "./stream-keeper.ts";
 
 /** A sidecar that says nothing is not kept waiting for. */
 const HELLO_MS = 5000;
+/** Of one pod: its sidecar has one, and it is found out only after a while that others of it are dead. */
+const MAX_STREAMS_OF_POD = 4;
 /** How long a stream waits for a hub that has only just started. */
 const READY_MS = 2000;
 const MAX_CURSORS = 1000;
@@ -65,6 +67,13 @@ export function createStreams(options: StreamsOptions): Streams {
     stream.policies(board.servedTo(stream.caller));
   }
 
+  /** What a pod that opens stream after stream takes, it takes from itself. */
+  function makeRoom({ uid }: Caller): void {
+    if (uid === undefined) return;
+    const own = [...streams].filter(({ caller }) => caller.uid === uid);
+    for (const oldest of own.slice(0, Math.max(0, own.length + 1 - MAX_STREAMS_OF_POD))) oldest.end(overloaded());
+  }
+
   async function know(call: SyncServerStream, callers: CallerResolver, hello: Hello): Promise<Caller> {
     if (hello.protocol !== PROTOCOL) throw malformed(`protocol ${hello.protocol} is not served`);
     if (hello.cursors.length > MAX_CURSORS) throw malformed("too many cursors");
@@ -80,6 +89,7 @@ export function createStreams(options: StreamsOptions): Streams {
   function welcome(caller: Caller, outgoing: Outgoing, hello: Hello): Stream {
     const { store } = reader;
     if (store === undefined || stopping) throw unavailable();
+    makeRoom(caller);
     const stream = createStream({ caller, hello, outgoing, history, store, registrar });
     tell(stream);
     if (!outgoing.ended) {
