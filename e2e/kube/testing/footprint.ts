@@ -1,6 +1,6 @@
 import type { TestDatabase } from "@heauth/store/testing";
 
-/** By table: where its rows are, and which transactions wrote and locked them. Whatever is written changes it. */
+/** By table: where its rows are, and which transactions wrote them. Whatever is written changes it; locks do not. */
 export type Footprint = Readonly<Record<string, string>>;
 
 export async function footprint({ superuser }: TestDatabase): Promise<Footprint> {
@@ -8,7 +8,7 @@ export async function footprint({ superuser }: TestDatabase): Promise<Footprint>
     "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'heauth' ORDER BY 1",
   );
   const ofTable = ({ name }: { readonly name: string }) =>
-    `SELECT '${name}' AS name, md5(coalesce(string_agg(concat_ws(' ', tableoid, ctid, xmin, xmax), ',' ORDER BY tableoid, ctid), '')) AS print
+    `SELECT '${name}' AS name, md5(coalesce(string_agg(concat_ws(' ', tableoid, ctid, xmin), ',' ORDER BY tableoid, ctid), '')) AS print
        FROM heauth.${name}`;
   const rows = await superuser.query<{ name: string; print: string }>(tables.map(ofTable).join(" UNION ALL "));
   return Object.fromEntries(rows.map(({ name, print }) => [name, print]));
