@@ -184,7 +184,7 @@ describeKube("the operator is killed", () => {
       },
     });
     await scenario.act(it);
-    const reached = await Promise.race([died, pause(8_000, false)]);
+    const reached = await Promise.race([died, pause(8_000, false, { ref: false })]);
     leader.onWrite();
     if (!reached) return false;
     const began = performance.now();
