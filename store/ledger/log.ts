@@ -40,10 +40,11 @@ export async function readLogHead(tx: Tx, tenantId: string): Promise<LogHead | u
   return row;
 }
 
-/** Begins a tenant's log, unless somebody else has. */
+/** Begins a tenant's log, unless somebody else has, or there is no such tenant. */
 export async function beginLog(tx: Tx, tenantId: string, head: Omit<LogHead, "halted">): Promise<void> {
   await tx.query(
-    `INSERT INTO log_head (tenant_id, epoch, size, root, frontier) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+    `INSERT INTO log_head (tenant_id, epoch, size, root, frontier)
+     SELECT id, $2, $3, $4, $5 FROM tenant WHERE id = $1 ON CONFLICT DO NOTHING`,
     [tenantId, head.epoch, head.size, head.root, head.frontier],
   );
 }

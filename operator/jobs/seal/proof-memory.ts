@@ -31,6 +31,11 @@ export class ProofMemory {
     return known !== undefined && keyOf(known.head) === keyOf(head) && known.proven.has(keyOf(anchor));
   }
 
+  /** There is no such log any more. */
+  forget(tenantId: string): void {
+    this.#tenants.delete(tenantId);
+  }
+
   /** The log was proven at `head` to go on from the anchor, and stands at `next` now. To be told after the commit only. */
   proved(
     tenantId: string,

@@ -44,7 +44,9 @@ export type SealOutcome =
   | { readonly kind: "Sealed"; readonly size: number; readonly more: boolean }
   /** There was nothing to append. */
   | { readonly kind: "Unchanged"; readonly size: number }
-  | { readonly kind: "Halted"; readonly why: string };
+  | { readonly kind: "Halted"; readonly why: string }
+  /** There is no such tenant any more. */
+  | { readonly kind: "Gone" };
 
 /** `note`: what the anchor is to be. `proved`: what is known of the log once the transaction is committed. */
 type Result = {
@@ -77,14 +79,16 @@ async function inTheWay({ database, now }: SealOptions, tenantId: string, error:
   const constraint = takenIn(error);
   if (constraint === undefined) throw error;
   const halt = new Halt("Duplicate", `the log's next entries are there already (${constraint})`);
-  await database.tenantTransaction(tenantId, async (tx) =>
-    noteHalt(tx, tenantId, await headOf(tx, tenantId), halt, now()),
-  );
+  await database.tenantTransaction(tenantId, async (tx) => {
+    const head = await headOf(tx, tenantId);
+    if (head !== undefined) await noteHalt(tx, tenantId, head, halt, now());
+  });
   return { outcome: { kind: "Halted", why: halt.message } };
 }
 
 async function seal(tx: Tx, options: SealOptions, tenantId: string, anchor: string | undefined): Promise<Result> {
   const head = await headOf(tx, tenantId);
+  if (head === undefined) return { outcome: { kind: "Gone" } };
   try {
     return await extend(tx, options, tenantId, head, anchor);
   } catch (error) {
@@ -155,13 +159,13 @@ async function recover(
   }
 }
 
-async function headOf(tx: Tx, tenantId: string): Promise<LogHead> {
+async function headOf(tx: Tx, tenantId: string): Promise<LogHead | undefined> {
   const stored = await lockLogHead(tx, tenantId);
   if (stored !== undefined) return stored;
   const empty = Frontier.empty();
   const head = { epoch: FIRST_EPOCH, size: 0, root: Buffer.from(empty.root()), frontier: empty.toBytes() };
   await beginLog(tx, tenantId, head);
-  return (await lockLogHead(tx, tenantId)) ?? { ...head, halted: null };
+  return await lockLogHead(tx, tenantId);
 }
 
 interface Batch {

@@ -137,8 +137,8 @@ describe("sealing", () => {
     expect(parseCheckpoint((await tenant.anchor()) ?? "").size).toBe(8);
   });
 
-  test("by rounds visits a tenant again after a failure, and idle ones not at all", async () => {
-    await tenant.record();
+  /** A sealer whose first reading of the tenant's anchor fails. */
+  function failingAtFirst() {
     let failures = 1;
     const metrics = createMetrics();
     const lag = async () => Number(/^heauth_seal_lag_seconds(?:\{.*\})? (\S+)$/m.exec(await metrics.text())?.[1]);
@@ -157,7 +157,12 @@ describe("sealing", () => {
       log,
       metrics,
     });
-    const { signal } = new AbortController();
+    return { sealer, reads, lag, signal: new AbortController().signal };
+  }
+
+  test("by rounds visits a tenant again after a failure, and idle ones not at all", async () => {
+    await tenant.record();
+    const { sealer, reads, lag, signal } = failingAtFirst();
     while (await sealer.round(signal));
     expect(reads).toHaveLength(1);
     expect(await lag()).toBeGreaterThan(0);
@@ -167,6 +172,17 @@ describe("sealing", () => {
     await sealer.round(signal);
     expect(reads).toHaveLength(visits);
     expect(await lag()).toBe(0);
+  });
+
+  test("by rounds forgets a tenant that was to be visited again, and has been deleted", async () => {
+    await tenant.record();
+    const { sealer, reads, lag, signal } = failingAtFirst();
+    while (await sealer.round(signal));
+    expect(await lag()).toBeGreaterThan(0);
+    await tenant.sql("UPDATE tenant SET deleted_at = now(), reclaim_policy = 'Delete' WHERE id = $1");
+    await tenant.sql("SELECT heauth.drop_tenant($1, 10000)");
+    for (let n = 0; n < 3; n++) await sealer.round(signal);
+    expect([reads.length, await lag()]).toEqual([2, 0]);
   });
 
   test("by rounds finds a database that was rolled back where nothing waits, when it is to look at all", async () => {

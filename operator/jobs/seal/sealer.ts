@@ -35,7 +35,6 @@ export class Sealer {
     this.#options = options;
     const { metrics } = options;
     const count = (outcome: "sealed" | "refused" | "error") => metrics.counter("heauth_seals_total", { outcome });
-    options.anchors.onDiffering?.((tenant) => this.#due.set(tenant.id, tenant));
     this.#counters = { sealed: count("sealed"), refused: count("refused"), error: count("error") };
     metrics.gauge("heauth_log_size", () => [...this.#sizes.values()].reduce((sum, size) => sum + size, 0));
     metrics.gauge("heauth_seal_lag_seconds", () => {
@@ -50,8 +49,9 @@ export class Sealer {
   }
 
   /**
-   * Holds every log against its anchor in the next round, as in the first one: whoever takes the job over, or has lost sight of the database, can't know
-   * that it is still the one that was sealed last. One that was restored from a backup mostly has nothing that waits.
+   * Holds every log against its anchor in the next round, as in the first one: whoever takes the job over, or has lost sight of the
+   * database, can't know that it is still the one that was sealed last. One that was restored from a backup mostly has nothing that
+   * waits.
    */
   lookAtAll(): void {
     this.#all = true;
@@ -115,6 +115,10 @@ export class Sealer {
 
   #note(tenant: NamedTenant, outcome: SealOutcome): void {
     const { log, onHaltChange } = this.#options;
+    if (outcome.kind === "Gone") {
+      this.#forget(tenant);
+      return;
+    }
     if (outcome.kind === "Halted") {
       this.#counters.refused.add();
       const news = this.#halted.get(tenant.id)?.why !== outcome.why;
@@ -138,5 +142,10 @@ export class Sealer {
       this.#waitingSince.delete(tenant.id);
     }
     this.#sizes.set(tenant.id, outcome.size);
+  }
+
+  #forget({ id }: NamedTenant): void {
+    for (const known of [this.#due, this.#halted, this.#sizes, this.#waitingSince]) known.delete(id);
+    this.#memory.forget(id);
   }
 }
