@@ -25,7 +25,11 @@ export type SidecarErrorCode =
   /** The hub will not take it, however often it is asked. */
   | "HubRefused"
   /** The hub holds something else under the same key: an alarm. */
-  | "HubEquivocation";
+  | "HubEquivocation"
+  /** A template of Envoy's asks for something that nobody gives. */
+  | "EnvoyTemplate"
+  /** Too long for a unix socket. */
+  | "PathTooLong";
 
 export interface SidecarErrorOptions extends ErrorOptions {
   /** How long the hub wants to be left alone, in ms (HubUnavailable). */

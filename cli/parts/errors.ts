@@ -1,4 +1,4 @@
-export type PartErrorCode = "NotSupported" | "EnvoyMissing" | "EnvoyFailed" | "PathTooLong";
+export type PartErrorCode = "NotSupported" | "EnvoyMissing" | "EnvoyFailed";
 
 /** Why a part that standalone runs beside its programs cannot start. `code` is stable. */
 export class PartError extends Error {

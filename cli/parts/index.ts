@@ -1,3 +1,4 @@
+export { runVerify } from "../ledger/run-verify.ts";
 export { createEmbeddedDatabase, type EmbeddedDatabase, type EmbeddedDatabaseOptions } from "./embedded-database.ts";
 export type { EnvoySettings } from "./envoy-bootstrap.ts";
 export { createEnvoyProxy, type EnvoyProxy, type EnvoyProxyOptions } from "./envoy-proxy.ts";
