@@ -1,9 +1,9 @@
 import { SECRETS } from "@heauth/program/kubernetes";
 import { expect } from "@jest/globals";
-import { secretObject } from "../../../operator/testing/kube-objects.ts";
 import { eventually } from "../../faults/eventually.ts";
 import { type OperatorRig, RELEASE_NAMESPACE } from "../operator-rig.ts";
 import { type AlertReceiver, startAlertReceiver } from "./alert-receiver.ts";
+import { secretObject } from "./objects.ts";
 import { type Logins, loginsOf, Tenancy } from "./tenancy.ts";
 
 /** How long the jobs may take for what has become due: each looks about once a second, and ten times as rarely where it failed. */

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CONFIG_MAPS, type KubeObject, TENANTS } from "@heauth/program/kubernetes";
 import { expect } from "@jest/globals";
-import { runVerify } from "../../../cli/ledger/run-verify.ts";
+import { runVerify } from "heauth/parts";
 import { type OperatorRig, RELEASE_NAMESPACE, type Resource } from "../operator-rig.ts";
 
 interface Anchor {

@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseProgramKeyFile } from "@heauth/core/keys";
 import {
   AUTH_POLICIES,
   CONFIG_MAPS,
@@ -9,10 +11,9 @@ import {
 } from "@heauth/program/kubernetes";
 import { type Database, LedgerWriter, revokeSessions } from "@heauth/store";
 import { logIn, makeUser, newSession } from "@heauth/store/testing";
-import { readProgramKey } from "../../../cli/keys/read-key.ts";
-import { namespaceObject, policyObject, tenantObject } from "../../../operator/testing/kube-objects.ts";
 import { eventually } from "../../faults/eventually.ts";
 import { conditionOf, type OperatorRig, RELEASE_NAMESPACE, type Resource } from "../operator-rig.ts";
+import { policyObject, tenantObject } from "./objects.ts";
 
 const POLICY = "web";
 
@@ -26,7 +27,7 @@ export interface Logins {
 
 export async function loginsOf(rig: OperatorRig): Promise<Logins> {
   const identity: Database = await rig.store.database("heauth_identity");
-  const programKey = await readProgramKey(join(rig.keys, "identity.json"), "identity");
+  const programKey = parseProgramKeyFile(await readFile(join(rig.keys, "identity.json"), "utf8"), "identity");
   const recorder = new LedgerWriter({ program: "identity", programKey });
   let users = 0;
   return {
@@ -65,7 +66,7 @@ export class Tenancy {
   }
 
   async putPolicy(spec: object = {}): Promise<void> {
-    if (!this.#hasNamespace) await this.#rig.api.client.create(NAMESPACES, namespaceObject(this.name));
+    if (!this.#hasNamespace) await this.#rig.api.client.create(NAMESPACES, { metadata: { name: this.name } });
     this.#hasNamespace = true;
     await this.#apply(policyObject(this.name, POLICY, { tenantRef: { name: this.name }, ...spec }));
   }
@@ -113,6 +114,7 @@ export class Tenancy {
     const tenant = await eventually(
       () => this.tenant(),
       (found) => found === undefined,
+      20_000,
     );
     if (tenant !== undefined) throw new Error(`tenant ${this.name} is still there: ${JSON.stringify(tenant.status)}`);
   }
@@ -159,7 +161,7 @@ export class Tenancy {
   }
 
   async #until(ask: () => Promise<Resource | undefined>, wanted: (found: Resource) => boolean): Promise<Resource> {
-    const found = await eventually(ask, (answer) => answer !== undefined && wanted(answer));
+    const found = await eventually(ask, (answer) => answer !== undefined && wanted(answer), 20_000);
     if (found !== undefined && wanted(found)) return found;
     const logs = this.#rig.operators().flatMap(({ log }) => log.slice(-15).map((line) => JSON.stringify(line)));
     throw new Error(`${this.name} did not become as wanted: ${JSON.stringify(found?.status)}\n${logs.join("\n")}`);
