@@ -1,5 +1,13 @@
 import { join } from "node:path";
-import { isReason, type PinnedKeys, type ProgramSigner, signRecovery, statedHead } from "@heauth/core/ledger";
+import {
+  isReason,
+  LedgerError,
+  type PinnedKeys,
+  type ProgramSigner,
+  parseCheckpoint,
+  signRecovery,
+  statedHead,
+} from "@heauth/core/ledger";
 import { type RecoveryNeed, recoveryNeed } from "@heauth/operator";
 import { type Database, insertRecovery, openDatabase, readLogHead } from "@heauth/store";
 import { locateDatabase, type Where } from "../database/locate.ts";
@@ -56,7 +64,8 @@ export async function runRecover(options: RecoverArguments, terms: RecoverTerms)
       const needed = checked(need, options.tenant);
       if (!(await terms.confirm(describeRecoveryPlan(options.tenant, needed)))) return false;
       const { head, anchor, finding } = needed;
-      const epoch = Math.max(head.epoch, anchor?.epoch ?? 0) + 1;
+      // Also behind one that nobody signed: where anchors only advance, no other would be taken.
+      const epoch = Math.max(head.epoch, claimedEpoch(note)) + 1;
       const stated = anchor && note !== undefined ? { anchor: { ...statedHead(anchor), note } } : {};
       const at = Date.now() * 1000;
       const recovery = {
@@ -77,6 +86,16 @@ export async function runRecover(options: RecoverArguments, terms: RecoverTerms)
     }
   } finally {
     await located.close();
+  }
+}
+
+/** The epoch that an anchor says it is of, whoever wrote it; 0 where it says none. */
+function claimedEpoch(note: string | undefined): number {
+  try {
+    return note === undefined ? 0 : parseCheckpoint(note).epoch;
+  } catch (error) {
+    if (error instanceof LedgerError) return 0;
+    throw error;
   }
 }
 
