@@ -71,10 +71,11 @@ export function createJobs(options: JobsOptions): Part {
     ),
     job("expire-sessions", () => expireSessions(database, recorder, failed("expire-sessions"))),
     job("deliver-alerts", () => deliverer.round()),
-    job("retention", () =>
+    job("retention", (stopping) =>
       dropOld({
         database,
         recorder,
+        stopping,
         onDropped: (rows) => privatePartsErased.add(rows),
         onFailure: ({ id: tenantId }, error) => failed("retention")({ tenantId }, error),
       }),

@@ -165,12 +165,43 @@ describe("after so many days", () => {
     expect((await tenant.verify()).findings.map((found) => found.class)).not.toContain("PrivatePartMissing");
   });
 
+  test("much to erase of one tenant's costs the others no further turn", async () => {
+    for (let n = 0; n < 70; n++) await ship(decision(undefined));
+    await tenant.seal();
+    await age(31);
+    const other = await rig.tenant();
+    await tenant.sql(
+      "UPDATE tenant SET settings = (SELECT settings FROM tenant WHERE id = $1) WHERE id = $2",
+      other.id,
+    );
+    const turns: string[] = [];
+    const database: typeof rig.operator = {
+      ...rig.operator,
+      tenantTransaction: (id, work) => {
+        turns.push(id);
+        return rig.operator.tenantTransaction(id, work);
+      },
+    };
+    await dropOld({ database, recorder, onFailure });
+    const of = (id: string) => turns.filter((turn) => turn === id).length;
+    expect([of(tenant.id), of(other.id)]).toEqual([6, 3]);
+    await other.end();
+  });
+
+  test("ends between two tenants when it is to stop", async () => {
+    await age(31);
+    const before = await left();
+    expect(await dropOld({ database: rig.operator, recorder, onFailure, stopping: AbortSignal.abort() })).toBe(false);
+    expect(await left()).toEqual(before);
+  });
+
   test("many segments go in several transactions", async () => {
     for (let n = 0; n < 70; n++) await ship(decision(undefined));
     await tenant.seal();
     await age(31);
-    expect(await drop()).toBe(true);
-    while (await drop());
+    expect(await drop()).toBe(false);
+    const told = "SELECT FROM audit_record WHERE tenant_id = $1 AND type = 'retention.dropped'";
+    expect(await tenant.sql(told)).toHaveLength(2);
     expect(new Set((await left()).map(({ session_id }) => session_id))).toEqual(new Set([open.id]));
     await tenant.seal();
     expect((await tenant.verify()).findings.map((found) => found.class)).not.toContain("PrivatePartMissing");
