@@ -142,12 +142,19 @@ test("every table is known here: whether it is the ledger's, and nobody's to cha
 describe.each(PROGRAM_ROLES)("the login of %s", (role) => {
   test("neither changes nor deletes nor empties what the ledger is made of", async () => {
     const changes = LEDGER.flatMap((table) => [
-      `UPDATE ${table} SET tenant_id = tenant_id`,
+      // Without a look at what is there: that would take another right.
+      `UPDATE ${table} SET tenant_id = '${acme}'`,
       `DELETE FROM ${table}`,
       `TRUNCATE ${table} CASCADE`,
       `MERGE INTO ${table} t USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE`,
     ]);
     await expectDenied(role, changes, acme);
+    const rights = await store.superuser.query(
+      `SELECT t FROM unnest($2::text[]) t
+        WHERE has_any_column_privilege($1, 'heauth.' || t, 'UPDATE') OR has_table_privilege($1, 'heauth.' || t, 'DELETE')`,
+      [role, LEDGER],
+    );
+    expect(rights).toEqual([]);
   });
 
   test("empties nothing, and has no right to hang anything on a table", async () => {
@@ -229,7 +236,7 @@ describe("of other tenants", () => {
         if ("rows" in seen && seen.rows === 1) own.push(name);
         for (const sql of [
           `SELECT FROM ${name} WHERE tenant_id = '${other}'`,
-          `UPDATE ${name} SET tenant_id = tenant_id WHERE tenant_id = '${other}'`,
+          `UPDATE ${name} SET tenant_id = '${acme}' WHERE tenant_id = '${other}'`,
           `UPDATE ${name} SET tenant_id = '${other}'`,
           `DELETE FROM ${name} WHERE tenant_id = '${other}'`,
           `INSERT INTO ${name} (tenant_id) VALUES ('${other}')`,
