@@ -31,4 +31,5 @@ export { createRotatingFiles, type RotatingFiles, type RotatingFilesOptions } fr
 export { type Fail, type ProgramOptions, runProgram } from "./run-program.ts";
 export { createServerCertificate, type ServerCertificate } from "./server-certificate.ts";
 export { durationMs, formatHostPort, type HostPort, hostPort, type SettingNotes, setting } from "./settings.ts";
+export { sparingly } from "./sparingly.ts";
 export { createUuidv7, isUuid, uuidv7 } from "./uuid.ts";

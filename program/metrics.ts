@@ -119,8 +119,9 @@ export const metricList = {
   heauth_hub_callers: { type: "gauge", description: "Sidecars whose token is remembered as good", labels: {} },
   heauth_token_reviews_total: {
     type: "counter",
-    description: "Sidecars' tokens that the API server was asked about",
-    labels: { outcome: ["accepted", "refused", "error"] },
+    description:
+      "Sidecars' tokens that the API server was asked about; stale: taken for what they were, as it gave no answer",
+    labels: { outcome: ["accepted", "refused", "error", "stale"] },
   },
   heauth_token_review_seconds: {
     type: "histogram",

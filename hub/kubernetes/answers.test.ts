@@ -1,9 +1,9 @@
 // What an API server of ours does not answer, and another one might.
-import { createLogs } from "@heauth/program";
+import { createLogs, systemClock } from "@heauth/program";
 import { type ClusterClient, ClusterError } from "@heauth/program/kubernetes";
 import { describe, expect, test } from "@jest/globals";
 import { livePod } from "./live-pod.ts";
-import { type ProvenPod, reviewToken } from "./token-review.ts";
+import { createTokenReview, type ProvenPod } from "./token-review.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });
 const answering = (answer: unknown) =>
@@ -27,7 +27,9 @@ describe("a review", () => {
       },
     },
   };
-  const review = (status: unknown) => reviewToken(answering({ metadata: {}, status }), "t", "heauth-hub", log);
+  const options = { audience: "heauth-hub", clock: systemClock, log };
+  const review = (status: unknown) =>
+    createTokenReview({ client: answering({ metadata: {}, status }), ...options })("t");
   const userWith = (user: object) => ({ ...good, user: { ...good.user, ...user } });
 
   test("tells the pod", async () => {

@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import { choosePolicy } from "@heauth/core/resources";
-import { asError, type Clock, instant, type Logger, type Metrics } from "@heauth/program";
-import { type ClusterClient, ClusterError } from "@heauth/program/kubernetes";
+import { type Clock, instant, type Labels, type Logger, type Metrics } from "@heauth/program";
+import type { ClusterClient } from "@heauth/program/kubernetes";
 import { CallError } from "@heauth/protocol";
 import { type Caller, type CallerResolver, isRefusal } from "../callers.ts";
 import { bearerToken, readClaims, unauthenticated } from "./bearer.ts";
 import { createBudget } from "./budget.ts";
 import { createCallerMemory } from "./caller-memory.ts";
 import { livePod } from "./live-pod.ts";
-import { type ProvenPod, reviewToken } from "./token-review.ts";
+import { createQuestions, isSilence } from "./questions.ts";
+import { createTokenReview, type ProvenPod } from "./token-review.ts";
 
 /** Of the projected token that a sidecar has for the hub. */
 export const HUB_AUDIENCE = "heauth-hub";
@@ -26,6 +27,8 @@ export interface CallerLimits {
   trustFor: number;
   /** How long a refusal is repeated without asking again, ms. */
   refuseFor: number;
+  /** How long after the last good answer about a caller it is gone by while the API server gives none, ms. */
+  staleFor: number;
   /** Questions of each kind to the API server: at a time, and per second. */
   reviewsAtOnce: number;
   reviewsPerSecond: number;
@@ -34,11 +37,10 @@ export interface CallerLimits {
 const defaultLimits: CallerLimits = {
   trustFor: 60_000,
   refuseFor: 5_000,
+  staleFor: 600_000,
   reviewsAtOnce: 32,
   reviewsPerSecond: 200,
 };
-/** How long a caller is asked to wait while the API server does not answer, ms. */
-const RETRY_AFTER_MS = 1_000;
 
 /** A call's token: `key` is its hash. */
 interface Token {
@@ -56,20 +58,20 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
   // Apart, because anybody may bring tokens that nobody has seen: whoever was known before is not crowded out by them.
   const [reviews, renewals, looks] = [budget(), budget(), budget()];
   const memory = createCallerMemory({ clock, ...limits });
+  const questions = createQuestions({ clock, log });
+  const reviewToken = createTokenReview({ client, audience: HUB_AUDIENCE, clock, log });
   const flights = new Map<string, Promise<Caller>>();
-  let isAway = false;
   metrics.gauge("heauth_hub_callers", () => memory.size);
 
   async function find({ token, ...known }: Token): Promise<Caller> {
     const begun = instant(clock);
     try {
       const allowed = memory.wasAccepted(known.key) ? renewals : reviews;
-      const caller = await look(await allowed.run(() => review(token)), known);
+      const caller = await questions.ask(async () => look(await allowed.run(() => review(token)), known));
       memory.accept(known.key, begun, caller);
       return caller;
-    } catch (thrown) {
-      const error = callError(thrown);
-      if (isRefusal(error)) memory.refuse(known.key, begun, error);
+    } catch (error) {
+      if (error instanceof CallError && isRefusal(error)) memory.refuse(known.key, begun, error);
       throw error;
     }
   }
@@ -77,7 +79,7 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
   async function review(token: string): Promise<ProvenPod> {
     const begun = clock.monotonicMs();
     try {
-      const proven = await reviewToken(client, token, HUB_AUDIENCE, log);
+      const proven = await reviewToken(token);
       count("accepted");
       return proven;
     } catch (error) {
@@ -88,15 +90,13 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
     }
   }
 
-  function count(outcome: "accepted" | "refused" | "error"): void {
+  function count(outcome: Labels<"heauth_token_reviews_total">["outcome"]): void {
     metrics.counter("heauth_token_reviews_total", { outcome }).add();
   }
 
   async function look(proven: ProvenPod, token: Omit<Token, "token">): Promise<Caller> {
     const { namespace, name: pod, uid } = proven;
     const { labels, image } = await livePod(client, proven);
-    if (isAway) log.info("the API server can be asked again who calls");
-    isAway = false;
     return {
       namespace,
       pod,
@@ -112,26 +112,41 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
 
   /** What is found out for a stream counts for every other call. */
   async function lookAgain(proven: ProvenPod, token: Omit<Token, "token">): Promise<Caller> {
+    const begun = instant(clock);
     try {
-      const caller = await looks.run(() => look(proven, token));
-      memory.update(token.key, caller);
+      const caller = await questions.ask(() => looks.run(() => look(proven, token)));
+      memory.update(token.key, begun, caller);
       return caller;
-    } catch (thrown) {
-      const error = callError(thrown);
-      if (isRefusal(error)) memory.forget(proven.uid);
+    } catch (error) {
+      if (error instanceof CallError && isRefusal(error)) memory.forget(proven.uid);
       throw error;
     }
   }
 
-  /** No answer of the API server's is no refusal: whoever was known stays known for as long as that is trusted. */
-  function callError(thrown: unknown): CallError {
-    if (thrown instanceof CallError) return thrown;
-    if (!(thrown instanceof ClusterError)) throw thrown;
-    const { code, retryAfterMs = RETRY_AFTER_MS } = thrown;
-    // Once, not for each of thousands of sidecars.
-    if (!isAway) log.error({ err: asError(thrown), code }, "the API server can't be asked who calls");
-    isAway = true;
-    return new CallError("UNAVAILABLE", "the API server can't be asked who calls", { retryAfterMs, cause: thrown });
+  /** Calls that bring the same token at a time are answered by one question. */
+  function findOnce(token: Token): Promise<Caller> {
+    const flight = flights.get(token.key) ?? find(token).finally(() => void flights.delete(token.key));
+    flights.set(token.key, flight);
+    return flight;
+  }
+
+  /** No answer of the API server's is no refusal: whoever was known stays known for a while. */
+  async function findOrGoBy(token: Token): Promise<Caller> {
+    const known = memory.lastKnown(token.key);
+    if (known !== undefined && !questions.worthAsking()) return stale(known);
+    try {
+      return await findOnce(token);
+    } catch (error) {
+      // Looked up anew: he may have been refused meanwhile, or it is too long ago by now.
+      const stillKnown = isSilence(error) ? memory.lastKnown(token.key) : undefined;
+      if (stillKnown === undefined) throw error;
+      return stale(stillKnown);
+    }
+  }
+
+  function stale(caller: Caller): Caller {
+    count("stale");
+    return caller;
   }
 
   return {
@@ -143,11 +158,7 @@ export function callersOfCluster(options: KubernetesCallersOptions): CallerResol
       const key = createHash("sha256").update(token).digest("base64");
       const known = memory.recall(key);
       if (known instanceof CallError) throw known;
-      if (known !== undefined) return known;
-      // Calls that bring the same token at a time are answered by one question.
-      const flight = flights.get(key) ?? find({ token, key, expiresAtMs }).finally(() => void flights.delete(key));
-      flights.set(key, flight);
-      return flight;
+      return known ?? findOrGoBy({ token, key, expiresAtMs });
     },
   };
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey, randomBytes, sign } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, createLogs, createMetrics, type Metrics, systemClock } from "@heauth/program";
@@ -66,6 +67,8 @@ export interface ClusterHub {
   readonly metrics: () => Promise<string>;
   /** Moves the hub's clock. */
   advance(ms: number): void;
+  /** When the hub has tried so often more to look at a pod, and got no answer. */
+  looksInVain(times: number): Promise<void>;
   /** Starts the hub, anew. */
   start(limits?: Partial<HubLimits>, callers?: Partial<CallerLimits>): Promise<RunningHub>;
   tenant(name: string): Promise<string>;
@@ -100,7 +103,16 @@ export async function startClusterHub(api: TestCluster, { authority, certificate
   const { code, stderr } = await api.kubectl(["apply", "-f", RIGHTS]);
   if (code !== 0) throw new Error(stderr);
   const kubeconfig = await api.kubeconfig({ serviceAccount: "heauth-hub", namespace: "heauth-system" });
-  const { client: cluster } = await openCluster({ kubeconfig });
+  const { client } = await openCluster({ kubeconfig });
+  const looks = new EventEmitter();
+  const cluster: ClusterClient = {
+    ...client,
+    get: (...question) =>
+      client.get<never>(...question).catch((error: unknown) => {
+        looks.emit("in vain");
+        throw error;
+      }),
+  };
 
   const it: ClusterHub = {
     keys,
@@ -110,6 +122,9 @@ export async function startClusterHub(api: TestCluster, { authority, certificate
     metrics: () => metrics.text(),
     advance(ms) {
       aheadMs += ms;
+    },
+    async looksInVain(times) {
+      for (let count = 0; count < times; count++) await once(looks, "in vain");
     },
     async start(limits = {}, callerLimits = {}) {
       await hub?.stop(AbortSignal.abort());
