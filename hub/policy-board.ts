@@ -1,6 +1,6 @@
 import type { TagKey } from "@heauth/core/tokens";
 import { asError, createBackoff, type Logger, pause } from "@heauth/program";
-import { type Database, policiesIn, type StoredPolicy, type Tx, tagKeys } from "@heauth/store";
+import { type Database, policiesIn, type StoredPolicy, type Tx, tagKeysOf } from "@heauth/store";
 import type { Caller } from "./callers.ts";
 
 /** A policy in force, with what its sidecars need beside it. */
@@ -84,7 +84,6 @@ export function createPolicyBoard({ database, log, onChanged }: PolicyBoardOptio
 
 async function servedPolicies(tx: Tx, namespaces: readonly string[]): Promise<ServedPolicy[]> {
   const policies = await policiesIn(tx, ...namespaces);
-  const keys = new Map<string, TagKey[]>();
-  for (const { tenantId } of policies) if (!keys.has(tenantId)) keys.set(tenantId, await tagKeys(tx, tenantId));
+  const keys = await tagKeysOf(tx, [...new Set(policies.map(({ tenantId }) => tenantId))]);
   return policies.map((policy) => ({ ...policy, tagKeys: keys.get(policy.tenantId) ?? [] }));
 }

@@ -46,7 +46,7 @@ export { type NewSession, openSession, type SessionLimits } from "./sessions/ope
 export { type Refreshed, type RefreshOutcome, type RefreshRequest, refreshSession } from "./sessions/refresh.ts";
 export { type Revocation, revokeSessions } from "./sessions/revoke.ts";
 export { touchSession } from "./sessions/touch.ts";
-export { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
+export { addTagKey, removeTagKey, tagKeys, tagKeysOf } from "./tag-keys.ts";
 export {
   createTenant,
   dropTenant,

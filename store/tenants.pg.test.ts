@@ -7,7 +7,7 @@ import type { Database } from "./database.ts";
 import { LedgerWriter } from "./ledger/index.ts";
 import { deletePolicy, policiesIn, policiesNamed, policyNames, putPolicy } from "./policies.ts";
 import { notePolicyAck, policyAcks } from "./policy-acks.ts";
-import { addTagKey, removeTagKey, tagKeys } from "./tag-keys.ts";
+import { addTagKey, removeTagKey, tagKeys, tagKeysOf } from "./tag-keys.ts";
 import { createTenant } from "./tenant-resources.ts";
 import { registerTenant, setTenantPasswordHash, tenantAccount } from "./tenants.ts";
 import { type TestDatabase, testDatabase, testKeys } from "./testing/index.ts";
@@ -62,6 +62,14 @@ describe("tenants", () => {
     await operator.transaction((tx) => addTagKey(tx, id, older));
     await operator.transaction((tx) => addTagKey(tx, id, newer));
     expect(await hub.read((tx) => tagKeys(tx, id))).toEqual([newer, older]);
+    const [other, bare] = [await resourceTenant("tagged-too"), await resourceTenant("untagged")];
+    const others = newTagKey();
+    await operator.transaction((tx) => addTagKey(tx, other, others));
+    const all = [
+      [id, [newer, older]],
+      [other, [others]],
+    ];
+    expect(new Set(await hub.read((tx) => tagKeysOf(tx, [id, other, bare])))).toEqual(new Set(all));
     await operator.transaction((tx) => removeTagKey(tx, id, older.id));
     expect(await identity.tenantTransaction(id, (tx) => tagKeys(tx, id))).toEqual([newer]);
   });
