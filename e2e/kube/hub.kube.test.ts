@@ -16,6 +16,7 @@ import { eventually } from "../faults/eventually.ts";
 import { type RunningProgram, startProgram } from "./hub/programs.ts";
 import { type ClinicTenant, createClinicTenant } from "./hub/tenant.ts";
 import { type ApiServer, type Authority, createAuthority, describeKube, startApiServer } from "./index.ts";
+import { forbiddenCalls, grantedRights, usedRights } from "./testing/rights.ts";
 
 const MAX_STALENESS_MS = 3_000;
 const policy = { authentication: { audiences: ["clinic"], maxStaleness: "3s" } };
@@ -200,4 +201,11 @@ describeKube("hub and sidecar in a cluster", () => {
     expect(sidecar?.log.some((line) => line.includes("the hub does not take this pod for one of its own"))).toBe(true);
     expect(await sidecar?.metric("heauth_process_resident_bytes")).toBeGreaterThan(0);
   }, 60_000);
+
+  test("the hub was refused nothing by the API server, and has no right that it did not use", async () => {
+    const name = "system:serviceaccount:heauth-system:heauth-hub";
+    const calls = (await api.audit()).filter(({ user }) => user.username === name);
+    expect(forbiddenCalls(calls)).toEqual([]);
+    expect(usedRights(calls)).toEqual(await grantedRights(api, "heauth-hub", "heauth-system"));
+  });
 });
