@@ -1,3 +1,4 @@
+import { digestOf } from "@heauth/core/policy";
 import type { LabelSelector } from "@heauth/core/resources";
 import { StoreError, violates } from "./errors.ts";
 import { emit } from "./outbox.ts";
@@ -64,7 +65,8 @@ export async function putPolicy(tx: Tx, recorder: Recorder, policy: StoredPolicy
 }
 
 /**
- * Takes a policy out of force; its pods then deny.
+ * Takes a policy out of force; its pods then deny. What is recorded is the digest of the bytes that were there: whatever somebody has
+ * written into the row, it can be taken out.
  *
  * @returns false when there was none
  */
@@ -79,7 +81,7 @@ export async function deletePolicy(tx: Tx, recorder: Recorder, { namespace, name
     namespace,
     name,
   ]);
-  await tell(tx, recorder, "policy.delete", policyOf(row));
+  await tell(tx, recorder, "policy.delete", { ...policyOf(row), digest: digestOf(row.compiled) });
   return true;
 }
 

@@ -1,4 +1,4 @@
-export { type Compiled, type CompileInput, compile } from "./compile.ts";
+export { type Compiled, type CompileInput, compile, digestOf } from "./compile.ts";
 export type {
   CompiledMatch,
   CompiledPolicy,
