@@ -48,10 +48,15 @@ export class ProofMemory {
     const [first, ...rest] = new Set([keyOf(anchor), ...newer, keyOf(head), keyOf(next)]);
     const proven = new Set([first as string, ...rest.slice(-(MOST_PROVEN - 1))]);
     this.#tenants.delete(tenantId);
-    this.#tenants.set(tenantId, { head: next, proven });
+    this.#tenants.set(tenantId, { head: kept(next), proven });
     const [oldest] = this.#tenants.keys();
     if (this.#tenants.size > MOST_TENANTS && oldest !== undefined) this.#tenants.delete(oldest);
   }
+}
+
+/** By itself: bytes that came from the database are a piece of all that was read with them. */
+function kept({ epoch, size, root }: Head): Head {
+  return { epoch, size, root: Uint8Array.from(root) };
 }
 
 function keyOf({ epoch, size, root }: Head): string {
