@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { withDeadline } from "./deadline.ts";
+import { unlessAborted, withDeadline } from "./deadline.ts";
 
 test("gives the work's result or its error when that comes in time", async () => {
   await expect(withDeadline(5_000, "adding", async () => 2)).resolves.toBe(2);
@@ -17,4 +17,14 @@ test("gives DeadlineExceeded when it does not, and tells the work", async () => 
   };
   await expect(withDeadline(10, "asking", work)).rejects.toMatchObject({ code: "DeadlineExceeded" });
   await told.promise;
+});
+
+test("work that can't be told to give up is waited for until the signal aborts, and not at all after that", async () => {
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  await expect(unlessAborted(Promise.resolve(1), controller.signal)).resolves.toBe(1);
+  const waiting = unlessAborted(new Promise<never>(() => {}), controller.signal);
+  controller.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  await expect(unlessAborted(new Promise<never>(() => {}), controller.signal)).rejects.toBe(reason);
 });

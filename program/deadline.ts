@@ -22,3 +22,16 @@ export async function withDeadline<T>(
     clearTimeout(timer);
   }
 }
+
+/** The work's result, unless the signal aborts first: then its reason is thrown, and what becomes of the work is dropped. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -3,7 +3,7 @@ export { type Child, type ChildOptions, createChild } from "./child.ts";
 export type { ChildCommand, Exit, LineListener, Run } from "./child-run.ts";
 export { type Clock, elapsedMs, type Instant, instant, systemClock } from "./clock.ts";
 export { type Config, type ConfigSources, flagOf, readConfig, type Source, variableOf } from "./config.ts";
-export { withDeadline } from "./deadline.ts";
+export { unlessAborted, withDeadline } from "./deadline.ts";
 export { asError, ProgramError, type ProgramErrorCode } from "./errors.ts";
 export { type CommandLine, describeProgram, parseFlags } from "./flags.ts";
 export { guarded } from "./guard.ts";

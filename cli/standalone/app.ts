@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { callerOfSocket, type SocketDoor } from "@heauth/hub";
-import { inOrder, type Part, type ProgramContext, systemClock } from "@heauth/program";
+import { inOrder, type Part, type ProgramContext, systemClock, unlessAborted } from "@heauth/program";
 import { ensureDatabase } from "@heauth/store";
 import { deferred } from "../cluster/deferred.ts";
 import { writeDurably } from "../durable-file.ts";
@@ -85,8 +85,9 @@ export async function createStandalone(context: ProgramContext<StandaloneConfig>
         });
         return programs;
       }),
-      deferred("apps", async () => {
-        await programs?.operator.synced;
+      deferred("apps", async (stopping) => {
+        logs.log.info("waits until the operator has reconciled everything once");
+        await unlessAborted(Promise.resolve(programs?.operator.synced), stopping);
         for (const { app } of places) requirePolicy(app);
         return inOrder("apps", apps, logs.log);
       }),

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { migrate } from "@heauth/store";
 import { type TestDatabase, testDatabase } from "@heauth/store/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { heauth, logged } from "../testing/heauth.ts";
@@ -32,7 +33,7 @@ spec:
 `;
 
 /** Starts it with what makes it end by itself. */
-async function start(flags: Record<string, string>) {
+async function start(flags: Record<string, string>, stopAt?: string) {
   const all = {
     resources: join(folder, "resources"),
     data: join(folder, "data"),
@@ -40,7 +41,8 @@ async function start(flags: Record<string, string>) {
     database: db.url,
     ...flags,
   };
-  const outcome = await heauth(["standalone", ...Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])]);
+  const args = ["standalone", ...Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])];
+  const outcome = await heauth(args, stopAt === undefined ? {} : { stopAt });
   const fatal = logged(outcome).find(({ level }) => level === "fatal");
   return { ...outcome, why: String(fatal?.["msg"]) };
 }
@@ -87,4 +89,15 @@ test("a broken key file is named", async () => {
   const { code, why } = await start({});
   expect(code).toBe(1);
   expect(why).toBe(`standalone did not start: ${join(folder, "data/keys/hub.json")}: the key file is not JSON`);
+});
+
+test("told to stop while what is in the database can't be reconciled yet, it stops at once", async () => {
+  await migrate(db.url);
+  await db.superuser.query("REVOKE SELECT ON policy FROM heauth_operator");
+  const begun = performance.now();
+  const outcome = await start({ "stop-within": "60s" }, "waits until the operator has reconciled everything once");
+  await db.superuser.query("GRANT SELECT ON policy TO heauth_operator");
+  expect(outcome).toMatchObject({ code: 0, stdout: "" });
+  expect(logged(outcome).filter(({ level }) => level === "error")).toEqual([]);
+  expect(performance.now() - begun).toBeLessThan(30_000);
 });

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
@@ -11,12 +12,25 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: Record<string, string>;
+  /** Told to stop as soon as it has written this to standard error. */
+  readonly stopAt?: string;
+}
+
 /** Runs `heauth …` to its end, in an environment without settings of heauth's. */
-export async function heauth(args: readonly string[], options: { input?: string; env?: Record<string, string> } = {}) {
+export async function heauth(args: readonly string[], options: RunOptions = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HEAUTH_"));
   const env = { ...Object.fromEntries(inherited), ...options.env };
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => {}).end(options.input ?? "");
+  const { stopAt } = options;
+  if (stopAt !== undefined) {
+    createInterface(child.stderr).on("line", (line) => {
+      if (line.includes(stopAt)) child.kill("SIGTERM");
+    });
+  }
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

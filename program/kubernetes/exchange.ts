@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
+import { unlessAborted } from "../deadline.ts";
 import type { Access, TlsOptions } from "./access.ts";
 import { ClusterError } from "./errors.ts";
 import { refusalOf } from "./refusal.ts";
@@ -30,6 +31,7 @@ export function createExchange(access: Access): Exchange {
   const agent = secure ? new https.Agent(connections) : new http.Agent(connections);
 
   return async (outgoing, signal) => {
+    // Files and plugins cannot be told to give up; we can stop waiting for them.
     const { headers, tls } = await unlessAborted(access.credentials(), signal);
     const answer = await answered({ ...outgoing, url: access.server + outgoing.path, headers, tls, agent, signal });
     const status = answer.statusCode ?? 0;
@@ -37,19 +39,6 @@ export function createExchange(access: Access): Exchange {
     if (status === 401) access.forget();
     throw refusalOf(outgoing.what, status, answer.headers["retry-after"], await start(answer));
   };
-}
-
-/** Files and plugins cannot be told to give up; we can stop waiting for them. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 interface Addressed extends Outgoing {
