@@ -116,6 +116,16 @@ describeKube("statuses on a real API server", () => {
     expect(events[2]?.event).toMatchObject({ type: "Warning", reason: "Invalid", note: "Ready is False: spec.x" });
   });
 
+  test("of an earlier generation are not written", async () => {
+    await api.patch(TENANTS, place(), { spec: { displayName: "Another" } });
+    await look();
+    const before = await version();
+    await status.report(key, ready());
+    expect([await version(), events]).toEqual([before, []]);
+    await status.report(key, { ...ready(), observedGeneration: 2 });
+    expect((await live()).status).toMatchObject({ observedGeneration: 2 });
+  });
+
   test("and the anchor do not take each other away", async () => {
     await status.report(key, ready());
     await putTenantAnchor(api, { name: key.name, resourceVersion: undefined }, note(3), nowMs);

@@ -55,6 +55,8 @@ export class KubernetesStatus implements StatusSink {
     const { client, kept, nowMs } = this.#options;
     const resource = kept(key);
     if (resource === undefined) return;
+    // It has changed since it was looked at: whoever reconciles that, which need not be this process, says what is so then.
+    if ((said.observedGeneration ?? 0) < (resource.meta.generation ?? 0)) return;
     const last = this.#last.get(keyText(key));
     const unseen = last?.seen === resource.resourceVersion ? last : undefined;
     // The status as it stands: what was seen, or what we wrote where that has not been seen yet.
