@@ -26,9 +26,9 @@ export async function readTrust(client: ClusterClient, name: string, signal: Abo
   }
 }
 
-/** Whether the API server trusts exactly these authorities for every webhook of the configuration. */
+/** Whether the API server trusts exactly these authorities for every webhook of the configuration; none of none is every. */
 export function trusts({ bundles }: Trust, bundle: string): boolean {
-  return bundles.size > 0 && [...bundles.values()].every((each) => each === bundle);
+  return [...bundles.values()].every((each) => each === bundle);
 }
 
 /**

@@ -1,0 +1,16 @@
+import { expect, test } from "@jest/globals";
+import { trusts } from "./ca-bundle.ts";
+
+test.each<[string, string[], boolean]>([
+  ["all of its webhooks do", ["ours", "ours"], true],
+  ["one does not", ["ours", "theirs"], false],
+  ["one has no bundle yet", ["ours", ""], false],
+  // Else it would be written again and again, and never become right.
+  ["it has no webhooks at all", [], true],
+])("whether a configuration trusts what is ours, when %s", (_, bundles, does) => {
+  const trust = {
+    resourceVersion: "1",
+    bundles: new Map(bundles.map((bundle, index) => [`webhook-${index}`, bundle])),
+  };
+  expect(trusts(trust, "ours")).toBe(does);
+});
