@@ -6,6 +6,7 @@ import { createEvents, type Events } from "./events.ts";
 
 let api: FakeApi;
 let events: Events;
+let lines: { msg: string; dropped?: number }[];
 const clock = createManualClock();
 const acme = { apiVersion: "heauth.io/v1alpha1", kind: "Tenant", name: "acme", uid: "u1" };
 const ready = { type: "Normal", reason: "Ready", action: "Reconcile", note: "all is well" } as const;
@@ -13,7 +14,9 @@ const ready = { type: "Normal", reason: "Ready", action: "Reconcile", note: "all
 beforeEach(async () => {
   api = await startFakeApi();
   const { client } = await openCluster({ kubeconfig: api.kubeconfig });
-  const { log } = createLogs({ program: "test", level: "silent" });
+  lines = [];
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
+  const { log } = createLogs({ program: "test", level: "info", destination });
   events = createEvents({ client, reportingController: "heauth.io/operator", reportingInstance: "pod-1", log, clock });
 });
 afterEach(async () => {
@@ -47,6 +50,24 @@ test("while the API server does not answer, nobody is kept waiting, at the end n
   for (let i = 0; i < 5_000; i++) events.record({ ...acme, uid: String(i) }, ready);
   await events.stop(AbortSignal.timeout(50));
   expect(api.requests.length).toBeLessThanOrEqual(1);
+});
+
+test("what is left out is said with how much it was, once a minute at most", async () => {
+  api.answer(() => {});
+  const record = (count: number, note: string) => {
+    for (let i = 0; i < count; i++) events.record({ ...acme, uid: String(i) }, { ...ready, note });
+  };
+  // One is on its way; 200 wait.
+  record(201, "first");
+  expect(lines).toEqual([]);
+  record(100, "second");
+  clock.advance(60_000 - 1);
+  record(1, "third");
+  expect(lines).toMatchObject([{ dropped: 1 }]);
+  clock.advance(1);
+  record(1, "fourth");
+  expect(lines).toMatchObject([{ dropped: 1 }, { dropped: 101 }]);
+  await events.stop(AbortSignal.abort());
 });
 
 test("names and notes are cut to what the API server takes", async () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { asError, type Clock, type Logger, type Part, systemClock } from "@heauth/program";
+import { asError, type Clock, type Logger, type Part, sparingly, systemClock } from "@heauth/program";
 import { type ClusterClient, EVENTS, type KubeObject } from "@heauth/program/kubernetes";
 import { microTime } from "./lease.ts";
 
 /** Within this time the same is not said again. */
 const REPEAT_MS = 10 * 60_000;
 const MOST_WAITING = 200;
+/** How far apart it is said that events are left out. */
+const TELL_EVERY_MS = 60_000;
 const MOST_REMEMBERED = 2_000;
 /** What the API server takes. */
 const MOST_NOTE_BYTES = 1024;
@@ -52,7 +54,9 @@ export function createEvents(options: EventsOptions): Events {
   /** When something was said, in the order that it was said. */
   const said = new Map<string, number>();
   let sending: Promise<void> | undefined;
-  let dropped = 0;
+  const tellDropped = sparingly<EventText>({ clock, everyMs: TELL_EVERY_MS }, ({ reason }, unsaid) =>
+    log.warn({ reason, dropped: unsaid + 1 }, "more events than can be written: some are left out"),
+  );
 
   function isNew(key: string): boolean {
     const nowMs = clock.monotonicMs();
@@ -85,7 +89,7 @@ export function createEvents(options: EventsOptions): Events {
       if (!isNew(key)) return;
       if (waiting.length >= MOST_WAITING) {
         said.delete(key);
-        if (dropped++ === 0) log.warn("more events than can be written: some are left out");
+        tellDropped(text);
         return;
       }
       waiting.push({ key, event: eventOf(regarding, text, options, clock.wallMs()) });

@@ -133,6 +133,40 @@ test("at most N workers run, and stop waits for them and starts no more", async 
   expect({ begun, ended }).toEqual({ begun: 2, ended: 2 });
 });
 
+test("what waited, and how often it had failed, is nothing to a later start", async () => {
+  const [seen, delays]: [string[], number[]] = [[], []];
+  const running = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  let failed = Promise.withResolvers<void>();
+  const q = started({
+    workers: 1,
+    baseDelayMs: 1_000,
+    onError: (_key, _error, delayMs) => {
+      delays.push(delayMs);
+      failed.resolve();
+    },
+    reconcile: async (key) => {
+      seen.push(key);
+      running.resolve();
+      await gate.promise;
+      throw new Error("no");
+    },
+  });
+  for (const key of ["a", "b"]) q.add(key);
+  await running.promise;
+  q.add("a");
+  const stopped = q.stop();
+  gate.resolve();
+  await stopped;
+  expect({ seen, depth: q.depth }).toEqual({ seen: ["a"], depth: 0 });
+  failed = Promise.withResolvers();
+  q.start();
+  q.add("a");
+  await failed.promise;
+  await q.stop();
+  expect({ seen, delays }).toEqual({ seen: ["a", "a"], delays: [1_000, 1_000] });
+});
+
 test("of several delays the earliest counts, and one beyond what timers can wait is no delay of zero", async () => {
   jest.useFakeTimers();
   let calls = 0;

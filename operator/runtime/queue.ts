@@ -82,11 +82,14 @@ export class WorkQueue {
     this.#dispatch();
   }
 
-  /** Takes up no more work and waits for what runs. */
+  /** Takes up no more work, waits for what runs, and forgets all else: a later start begins with what is added after this. */
   async stop(): Promise<void> {
     this.#open = false;
     for (const key of [...this.#waits.keys()]) this.#cancelWait(key);
     await Promise.all(this.#work);
+    // Also what was asked for again by what ran.
+    this.#ready.clear();
+    this.#failures.clear();
   }
 
   #cancelWait(key: string): void {
