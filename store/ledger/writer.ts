@@ -117,7 +117,8 @@ export class LedgerWriter {
       opened: now(),
       registrar: programKey.id,
     });
-    const journal = { id, key, registration: { body, possession: signPossession(body, key) } };
+    const registration = { body: ownBytes(body), possession: ownBytes(signPossession(body, key)) };
+    const journal = { id, key, registration };
     this.#journals.set(tenantId, journal);
     return journal;
   }
@@ -158,4 +159,11 @@ function packedPrivates(records: readonly EncodedRecord[]): Buffer {
   return packPrivateParts(
     records.flatMap((record, index) => (record.private === undefined ? [] : [{ index, salted: record.private }])),
   );
+}
+
+/** Small buffers are pieces of a pool's 64 KiB: one of each journal's, kept for the whole run, would keep as many pools. */
+function ownBytes(bytes: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
 }
