@@ -12,7 +12,6 @@ export interface TlsOptions {
   cert?: Buffer | string;
   key?: Buffer | string;
   servername?: string;
-  rejectUnauthorized?: boolean;
 }
 
 /** Where the API server is and who we are there. */

@@ -74,6 +74,17 @@ test.each<[string, string, string]>([
   ["has no context", "current-context: x", 'it has no context "x" (current-context)'],
   ["has no server", '{"clusters":[{"name":"a","cluster":{}}]}', "clusters[0].cluster.server is missing"],
   ["has an odd server", kubeconfigText("ftp://x", {}), "its server ftp://x is not a URL"],
+  ["has a broken server", kubeconfigText("https://[", {}), "its server https://[ is not a URL"],
+  [
+    "has a server that proves nothing",
+    kubeconfigText("http://localhost.evil:80", {}),
+    "its server http://localhost.evil:80 is not https; http is for loopback only",
+  ],
+  [
+    "asks for no proof",
+    kubeconfigText("https://x", {}, { "insecure-skip-tls-verify": true }),
+    "insecure-skip-tls-verify is not supported; give the server's certificate-authority",
+  ],
   [
     "has an auth-provider",
     kubeconfigText("https://x", { "auth-provider": { name: "oidc" } }),

@@ -10,7 +10,7 @@ import {
 } from "@kubernetes/client-node/dist/config_types.js";
 import { parse } from "yaml";
 import { asError } from "../errors.ts";
-import { type Access, freshFile, type TlsOptions } from "./access.ts";
+import { type Access, freshFile } from "./access.ts";
 import { ClusterError } from "./errors.ts";
 import { login } from "./login.ts";
 import { material } from "./material.ts";
@@ -34,16 +34,10 @@ export async function fromKubeconfig(file: string): Promise<Access> {
     namespace,
     async credentials() {
       const [authority, { headers, tls }] = await Promise.all([ca(), signIn.credentials()]);
-      return { headers, tls: { ...serverOptions(cluster), ...(authority && { ca: authority }), ...tls } };
+      const servername = cluster.tlsServerName;
+      return { headers, tls: { ...(servername && { servername }), ...(authority && { ca: authority }), ...tls } };
     },
     forget: () => signIn.forget(),
-  };
-}
-
-function serverOptions({ tlsServerName, skipTLSVerify }: Cluster): TlsOptions {
-  return {
-    ...(tlsServerName && { servername: tlsServerName }),
-    ...(skipTLSVerify && { rejectUnauthorized: false }),
   };
 }
 
@@ -77,10 +71,23 @@ function chosenIn(file: string, document: Kubeconfig): Chosen {
   const user = named(users, context.user);
   if (cluster === undefined) throw invalid(file, `it has no cluster ${JSON.stringify(context.cluster)}`);
   if (user === undefined) throw invalid(file, `it has no user ${JSON.stringify(context.user)}`);
-  if (!/^https?:\/\//.test(cluster.server)) throw invalid(file, `its server ${cluster.server} is not a URL`);
+  checkServer(file, cluster);
   if (cluster.proxyUrl) throw invalid(file, "proxy-url is not supported");
   const tokenFile = document.users?.find(({ name }) => name === user.name)?.user?.tokenFile;
   return { cluster, user: { ...user, tokenFile }, namespace: context.namespace || undefined };
+}
+
+/** What we are told decides who is let in, and what we send is a credential: both need a server that proves itself. */
+function checkServer(file: string, { server, skipTLSVerify }: Cluster): void {
+  const isUrl = /^https?:\/\//.test(server) && URL.canParse(server);
+  if (!isUrl) throw invalid(file, `its server ${server} is not a URL`);
+  const { protocol, hostname } = new URL(server);
+  if (protocol === "http:" && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) {
+    throw invalid(file, `its server ${server} is not https; http is for loopback only`);
+  }
+  if (skipTLSVerify) {
+    throw invalid(file, "insecure-skip-tls-verify is not supported; give the server's certificate-authority");
+  }
 }
 
 function entriesIn(file: string, document: Kubeconfig): { clusters: Cluster[]; contexts: Context[]; users: User[] } {

@@ -78,6 +78,22 @@ test("a connection that breaks off in the middle of an event is Unreachable, and
   expect(events).toEqual(["ADDED å"]);
 });
 
+test("what a listener throws is its own, and ends the connection", async () => {
+  const closed = Promise.withResolvers<void>();
+  writes((response) => {
+    response.on("close", () => closed.resolve());
+    response.write(added);
+  });
+  const fault = new TypeError("not as it was thought");
+  const failing = () => {
+    throw fault;
+  };
+  await expect(client.watch(TENANTS, { resourceVersion: "5" }, failing, never)).rejects.toBe(fault);
+  await closed.promise;
+  const opening = { resourceVersion: "5", onOpen: failing };
+  await expect(client.watch(TENANTS, opening, () => {}, never)).rejects.toBe(fault);
+});
+
 test("it can be given up", async () => {
   const controller = new AbortController();
   const reason = new Error("enough");

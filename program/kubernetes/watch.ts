@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { ClusterError, isClusterError } from "./errors.ts";
 import type { Exchange, Outgoing } from "./exchange.ts";
 import { lines } from "./lines.ts";
@@ -13,28 +14,48 @@ interface Listener<T extends KubeObject> {
   readonly onOpen: (() => void) | undefined;
 }
 
-/** Follows a watch to its end. Rejects with ClusterError, or with the signal's reason. */
+/** Follows a watch to its end. Rejects with ClusterError, with the signal's reason, or with what a listener throws. */
 export async function watch<T extends KubeObject>(
   exchange: Exchange,
   request: Outgoing,
   { onEvent, onOpen }: Listener<T>,
   signal: AbortSignal,
 ): Promise<void> {
+  const answer = await opened(exchange, request, signal);
+  try {
+    onOpen?.();
+    for await (const event of eventsOf<T>(request, answer, signal)) onEvent(event);
+  } finally {
+    answer.destroy();
+  }
+}
+
+async function opened(exchange: Exchange, request: Outgoing, signal: AbortSignal): Promise<IncomingMessage> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), OPEN_WITHIN_MS);
   try {
-    const answer = await exchange(request, AbortSignal.any([signal, late.signal]));
-    clearTimeout(timer);
-    onOpen?.();
-    for await (const line of lines(answer)) onEvent(eventIn(request, line));
+    return await exchange(request, AbortSignal.any([signal, late.signal]));
   } catch (error) {
     signal.throwIfAborted();
-    if (late.signal.aborted)
-      throw new ClusterError("Timeout", `${request.what}: no answer within ${OPEN_WITHIN_MS} ms`);
-    if (isClusterError(error)) throw error;
-    throw new ClusterError("Unreachable", `${request.what}: the connection broke off`, { cause: error });
+    if (!late.signal.aborted) throw error;
+    throw new ClusterError("Timeout", `${request.what}: no answer within ${OPEN_WITHIN_MS} ms`);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Whatever is thrown in here has to do with the connection; what listeners throw is not. */
+async function* eventsOf<T extends KubeObject>(
+  request: Outgoing,
+  answer: IncomingMessage,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent<T>> {
+  try {
+    for await (const line of lines(answer)) yield eventIn<T>(request, line);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isClusterError(error)) throw error;
+    throw new ClusterError("Unreachable", `${request.what}: the connection broke off`, { cause: error });
   }
 }
 
