@@ -4,6 +4,8 @@ const config: Config = {
   testMatch: ["<rootDir>/{core,program,protocol,store,sidecar,identity,hub,operator,cli,e2e}/**/*.test.ts"],
   // What needs a cluster with a node is run by jest.cluster.config.ts.
   testPathIgnorePatterns: ["/node_modules/", "<rootDir>/e2e/cluster/"],
+  // A bundle that was made has packages of the same names.
+  modulePathIgnorePatterns: ["<rootDir>/dist/"],
   extensionsToTreatAsEsm: [".ts"],
   transform: { "\\.ts$": "<rootDir>/jest.transform.mjs" },
   setupFiles: ["<rootDir>/jest.setup.mjs"],

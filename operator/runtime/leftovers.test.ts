@@ -26,10 +26,13 @@ test("what appears in the store without a resource, long after the start, is rec
       return { outcome: "ok" as const };
     },
   };
-  let away = false;
+  let away: PromiseWithResolvers<void> | undefined;
+  let inVain = 0;
   const stored = async () => {
-    if (away) throw new Error("the database is away");
-    return { tenants: [], policies };
+    if (away === undefined) return { tenants: [], policies };
+    inVain += 1;
+    if (inVain === 3) away.resolve();
+    throw new Error("the database is away");
   };
   const serving = reconciling.serve({ controllers, stored }, over.signal);
   await reconciling.synced;
@@ -37,9 +40,9 @@ test("what appears in the store without a resource, long after the start, is rec
   policies.push(planted);
   await twice.promise;
   // A store that can't be read for a while ends nothing.
-  away = true;
-  await new Promise((later) => setTimeout(later, 60));
-  away = false;
+  away = Promise.withResolvers();
+  await away.promise;
+  away = undefined;
   twice = Promise.withResolvers();
   seen.length = 0;
   await twice.promise;
