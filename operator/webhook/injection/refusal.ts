@@ -1,0 +1,23 @@
+/** Why a pod is not let in, stable: people search for it. */
+export type RefusalReason =
+  /** What came is no pod. */
+  | "PodUnreadable"
+  /** No policy selects it, in a namespace where each pod must have one. */
+  | "NotSelected"
+  /** It has no sidecar, and its new labels are selected. */
+  | "NotInjected"
+  | "HostNetwork"
+  | "Windows"
+  | "SharedProcesses"
+  | "PrivilegedContainer"
+  | "SidecarUser"
+  | "HubAudience"
+  | "OtherMesh"
+  | "PortInUse"
+  | "NameInUse";
+
+export interface Refusal {
+  readonly reason: RefusalReason;
+  /** For whoever made the pod: what is wrong, and what to do. */
+  readonly message: string;
+}
