@@ -1,5 +1,5 @@
 import { apiVersionOf, type KubeObject, TENANTS } from "@heauth/program/kubernetes";
-import { tenantObject } from "../../../operator/testing/kube-objects.ts";
+import { tenantObject } from "./objects.ts";
 import type { OperatorRig, Resource } from "../operator-rig.ts";
 
 type Ledger = NonNullable<NonNullable<Resource["status"]>["ledger"]>;
@@ -23,7 +23,7 @@ export function anchorAttempts(
   const { client } = api;
   const back = { tenantId, ledger: { ...earlier, size: earlier.size - 1 } };
   const away = { ledger: null };
-  const without = tenantObject(name);
+  const without = tenantObject(name, {}, {});
   const statusOnly = (status: object) => ({
     apiVersion: apiVersionOf(TENANTS),
     kind: TENANTS.kind,
