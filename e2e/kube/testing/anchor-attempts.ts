@@ -1,6 +1,6 @@
 import { apiVersionOf, type KubeObject, TENANTS } from "@heauth/program/kubernetes";
-import { tenantObject } from "./objects.ts";
 import type { OperatorRig, Resource } from "../operator-rig.ts";
+import { tenantObject } from "./objects.ts";
 
 type Ledger = NonNullable<NonNullable<Resource["status"]>["ledger"]>;
 
