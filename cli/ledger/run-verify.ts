@@ -29,6 +29,10 @@ export interface Outputs {
   readonly err: Terminal;
 }
 
+const INSUFFICIENT_PRIVILEGE = "42501";
+/** What a login without the rights of any of our roles gets: PostgreSQL looks for tables only where it may look. */
+const SEES_NOTHING = [INSUFFICIENT_PRIVILEGE, "42P01"];
+
 /**
  * Verifies a tenant's ledger and prints one verdict.
  * @returns the exit code: 0 intact, 1 tampered, 2 could not check, 3 incomplete (with `requireComplete`)
@@ -116,7 +120,18 @@ async function openForReading(url: string): Promise<Database> {
   try {
     return await open("heauth_operator");
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "42501") throw error;
-    return await open(null);
+    if ((error as { code?: unknown }).code !== INSUFFICIENT_PRIVILEGE) throw error;
+  }
+  const database = await open(null);
+  try {
+    await database.read((tx) => tx.query("SELECT FROM tenant LIMIT 0"));
+    return database;
+  } catch (error) {
+    await database.stop();
+    if (!SEES_NOTHING.includes(String((error as { code?: unknown }).code))) throw error;
+    throw new CliError(
+      "InvalidOption",
+      "--database: the login can't read ledgers: it must be a member of heauth_operator or heauth_auditor",
+    );
   }
 }

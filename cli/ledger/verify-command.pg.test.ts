@@ -1,6 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { insertSegments } from "@heauth/store";
-import { decision, TestJournal } from "@heauth/store/testing";
+import { decision, loginUrl, TestJournal } from "@heauth/store/testing";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { runVerify, type VerifyArguments } from "./run-verify.ts";
 import { type History, keys, TENANT } from "./testing/history.ts";
@@ -39,6 +40,19 @@ describe("the command", () => {
       code: 0,
       out: expect.stringContaining("goes on from the anchor"),
     });
+  });
+
+  test("says of a login that can't read ledgers what it would have to be", async () => {
+    const login = `nobody_${randomBytes(6).toString("hex")}`;
+    await rig.store.superuser.query(`CREATE ROLE ${login} LOGIN NOINHERIT PASSWORD 'secret' IN ROLE heauth_identity`);
+    try {
+      await expect(verify({ database: loginUrl(rig.store.url, login, "secret") })).rejects.toMatchObject({
+        code: "InvalidOption",
+        message: expect.stringMatching(/^--database: .* member of heauth_operator or heauth_auditor$/),
+      });
+    } finally {
+      await rig.store.superuser.query(`DROP ROLE ${login}`);
+    }
   });
 
   test("says when there is no anchor, and ends with 2 where one is required", async () => {
