@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
@@ -38,12 +39,22 @@ describeKube("the CRDs on a real API server", () => {
     expect(status.acceptedNames).toMatchObject({ shortNames: [shortName], categories: ["heauth"] });
   });
 
+  /** A kind's schema, which the API server publishes a moment after it serves the kind. */
+  async function published(plural: string): Promise<Schema> {
+    for (;;) {
+      const { stdout } = await server.kubectl(["get", "--raw", "/openapi/v3/apis/heauth.io/v1alpha1"]);
+      const schemas: Record<string, Schema> = stdout === "" ? {} : (JSON.parse(stdout).components?.schemas ?? {});
+      const [, schema] = Object.entries(schemas).find(([name]) => name.endsWith(singular(plural))) ?? [];
+      if (schema !== undefined) return schema;
+      await pause(50);
+    }
+  }
+
   test.each(kinds)("kubectl explain says what each field of $kind is for", async ({ plural }) => {
-    const { components } = JSON.parse(await kubectl(["get", "--raw", "/openapi/v3/apis/heauth.io/v1alpha1"]));
-    const [, schema] = Object.entries(components.schemas).find(([name]) => name.endsWith(singular(plural))) ?? [];
-    const paths = fields(schema as Schema, plural).filter((path) => !path.startsWith(`${plural}.metadata`));
+    const schema = await published(plural);
+    const paths = fields(schema, plural).filter((path) => !path.startsWith(`${plural}.metadata`));
     expect(paths.length).toBeGreaterThan(40);
-    expect(undescribed(schema as Schema, plural)).toEqual([]);
+    expect(undescribed(schema, plural)).toEqual([]);
     for (const path of paths.filter((_, index) => index % 8 === 0)) {
       expect(await kubectl(["explain", path])).toMatch(/DESCRIPTION:\n {4}\S.+/);
     }

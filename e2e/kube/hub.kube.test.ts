@@ -150,16 +150,30 @@ describeKube("hub and sidecar in a cluster", () => {
   });
 
   test("a token that is replaced is the one that the next calls bring", async () => {
-    const reviews = () => hub?.metric('heauth_token_reviews_total{outcome="accepted"}') ?? Number.NaN;
-    const before = await reviews();
-    await replace("token", await token());
-    const asked = async () => {
+    /** As calls bring a token that was not seen before: records make the sidecar call. */
+    const reviews = async (outcome: string) => {
       await ask();
-      return reviews();
+      return (await hub?.metric(`heauth_token_reviews_total{outcome="${outcome}"}`)) ?? Number.NaN;
     };
-    expect(await eventually(asked, (now) => now > before)).toBe(before + 1);
+    const [head, claims] = (await token()).split(".");
+    await replace("token", `${head}.${claims}.${randomBytes(64).toString("base64url")}`);
+    expect(
+      await eventually(
+        () => reviews("refused"),
+        (count) => count > 0,
+      ),
+    ).toBeGreaterThan(0);
+    const before = await reviews("accepted");
+    await replace("token", await token());
+    expect(
+      await eventually(
+        () => reviews("accepted"),
+        (count) => count > before,
+        20_000,
+      ),
+    ).toBeGreaterThan(before);
     expect(await isConnected()).toBe(true);
-  }, 20_000);
+  }, 60_000);
 
   test("certificate and authority are replaced under the running programs; a hub that starts again finds its sidecar", async () => {
     const next = await createAuthority();
