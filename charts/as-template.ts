@@ -1,8 +1,14 @@
-const NAMESPACE = /\bnamespace: heauth-system\b/g;
+/** heauth's own namespace in `manifests/`; comments go on speaking of it. */
+const NAMESPACE = "heauth-system";
+const COMMENT = /^\s*#/;
 
 /** A manifest as a template of the chart: in the release's namespace, and otherwise word for word. */
 export function asTemplate(manifest: string, from: string): string {
-  return `# Generated from manifests/${from}: npm run generate\n${literal(manifest).replaceAll(NAMESPACE, "namespace: {{ .Release.Namespace }}")}`;
+  const lines = literal(manifest).split("\n");
+  const placed = lines.map((line) =>
+    COMMENT.test(line) ? line : line.replaceAll(NAMESPACE, "{{ .Release.Namespace }}"),
+  );
+  return `# Generated from manifests/${from}: npm run generate\n${placed.join("\n")}`;
 }
 
 /** A CRD as a template of the chart: helm upgrades it, and never deletes it. */

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { metricList } from "@heauth/program";
 import type { KubeObject } from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parse, parseAllDocuments, stringify } from "yaml";
@@ -70,6 +71,12 @@ describe("the chart", () => {
     expect(text).not.toMatch(/^\s+caBundle:/m);
   });
 
+  test("stands wholly in the namespace that it is installed into", async () => {
+    const { text } = await helm.render(EVERYTHING, { namespace: "elsewhere" });
+    expect(text.split("\n").filter((line) => line.includes("heauth-system") && !/^\s*#/.test(line))).toEqual([]);
+    expect(text).toContain("postgresql://heauth_hub_login:PASSWORD@heauth-postgres.elsewhere.svc/heauth");
+  });
+
   test("never deletes a resource type", async () => {
     const types = (await helm.render()).objects.filter(({ kind }) => kind === "CustomResourceDefinition");
     expect(types).toHaveLength(2);
@@ -127,6 +134,14 @@ describe("the chart", () => {
       const { stdout } = await run(process.execPath, [join(ROOT, "cli/main.ts"), ...args, "--print-config"], { env });
       expect(stdout).toContain("9464");
     }
+  });
+
+  test("alerts by, and shows, only metrics that programs have", async () => {
+    const used = `${await read("alerts.yaml")}${await read("dashboards/heauth.json")}`.match(/\bheauth_\w+/g) ?? [];
+    const there = (name: string) =>
+      Object.hasOwn(metricList, name) || Object.hasOwn(metricList, name.replace(/_bucket$/, ""));
+    expect(used.length).toBeGreaterThan(20);
+    expect(used.filter((name) => !there(name))).toEqual([]);
   });
 
   test("refuses a wrong value of each, and a value that there is not", async () => {
