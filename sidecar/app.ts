@@ -8,6 +8,7 @@ import { type SidecarConfig, walLimits } from "./config.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
 import { createHubConnection, hubAddress } from "./hub/index.ts";
+import { createPodEnvoy } from "./listeners/index.ts";
 import { createRecords } from "./records.ts";
 import { createSessionCache } from "./sessions/index.ts";
 
@@ -27,6 +28,9 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
   const identityKeys = await readIdentityKeys(config.identityKeys);
   const hub = createHubConnection({ address: hubAddress(config, log), version, features, clock, log, metrics });
   const sessions = createSessionCache({ source: hub.sessions, identityKeys, clock, metrics });
+  const { podEnvoy: folder, podEnvoyPort: port, socket } = config;
+  const isInPod = folder !== undefined && port !== undefined;
+  const envoy = isInPod ? createPodEnvoy({ folder, port, sidecarSocket: socket, log, fail }) : undefined;
   const records = createRecords({
     folder: config.wal,
     limits: walLimits(config),
@@ -37,6 +41,7 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     metrics,
     health,
     fail,
+    ...(envoy !== undefined && { onPolicy: envoy.show }),
   });
   const authorize = createAuthorize({
     inForce: () => records.enforcement.current(),
@@ -44,7 +49,8 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     clock,
     metrics: createDecisionMetrics(metrics),
   });
-  return [records, createExtAuthzServer({ socket: config.socket, authorize, log })];
+  const server = createExtAuthzServer({ socket, forGroup: isInPod, authorize, log });
+  return [...(envoy === undefined ? [] : [envoy]), records, server];
 }
 
 async function readIdentityKeys(file: string): Promise<ReadonlyMap<string, KeyObject>> {

@@ -21,12 +21,20 @@ test.each([
   ["walQuota", "3"],
   ["walQuota", "many"],
   ["identityKeys", "relative"],
+  ["podEnvoy", "relative"],
+  ["podEnvoyPort", "65536"],
 ])("a wrong %s (%s) is named in one line, with an example", (key, value) => {
   expect(() => configured({ [key]: value })).toThrow(new RegExp(`^${key} .*; for example .*\\(--`));
 });
 
 test.each(["hub", "socket", "wal", "identityKeys"])("without %s it does not start", (key) => {
   expect(() => configured({ [key]: undefined })).toThrow(`${key} is missing`);
+});
+
+test.each(["podEnvoy", "podEnvoyPort"])("an Envoy in the pod has both a folder and a port: not without %s", (key) => {
+  const inPod = { podEnvoy: "/run/heauth/envoy", podEnvoyPort: "15006" };
+  expect(configured(inPod)).toMatchObject({ podEnvoy: "/run/heauth/envoy", podEnvoyPort: 15_006 });
+  expect(() => configured({ ...inPod, [key]: undefined })).toThrow(`${key} is missing`);
 });
 
 test.each(["hubCa", "hubToken"])("a hub on the network is not spoken to without %s", (key) => {

@@ -29,6 +29,14 @@ const settings = z.object({
     description: "The most that the write-ahead log may take, in MiB.",
     example: "1024",
   }),
+  podEnvoy: setting(z.string().startsWith("/").optional(), {
+    description: "Folder in which Envoy's configuration is written, for the Envoy of this pod; only with podEnvoyPort.",
+    example: "/run/heauth/envoy",
+  }),
+  podEnvoyPort: setting(z.int().min(1).max(65_535).optional(), {
+    description: "Where the pod's inbound connections are redirected to, and Envoy listens.",
+    example: "15006",
+  }),
   identityKeys: setting(z.string().startsWith("/"), {
     description: "Pinned program keys (ledger-keys.json): only sessions that identity's keys vouch for exist.",
     example: "/etc/heauth/ledger-keys.json",
@@ -36,7 +44,11 @@ const settings = z.object({
 });
 
 /** The sidecar's settings. */
-export const sidecarSettings = settings.superRefine(({ hub, ...files }, context) => {
+export const sidecarSettings = settings.superRefine(({ hub, podEnvoy, podEnvoyPort, ...files }, context) => {
+  if ((podEnvoy === undefined) !== (podEnvoyPort === undefined)) {
+    const [missing, given] = podEnvoy === undefined ? ["podEnvoy", "podEnvoyPort"] : ["podEnvoyPort", "podEnvoy"];
+    context.addIssue({ code: "custom", path: [missing as string], message: `is needed with ${given}` });
+  }
   if (!hub.startsWith("https:")) return;
   for (const key of ["hubCa", "hubToken"] as const) {
     const message = "is needed for a hub at https://";

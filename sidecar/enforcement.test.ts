@@ -14,7 +14,12 @@ const { log } = createLogs({ program: "test", level: "silent" });
 beforeEach(() => {
   tenants = [];
   const journal = { write: async () => ({ id: "a/1" }) };
-  enforcement = createEnforcement({ journal, health, log, onTenant: (id) => void tenants.push(id) });
+  enforcement = createEnforcement({
+    journal,
+    health,
+    log,
+    onPolicy: ({ compiled }) => void tenants.push(compiled.tenant.id),
+  });
 });
 
 /** As the hub gives it. */

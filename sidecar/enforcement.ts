@@ -1,4 +1,4 @@
-import { preparePolicy } from "@heauth/core/policy";
+import { type CompiledPolicy, preparePolicy } from "@heauth/core/policy";
 import type { Health, Logger } from "@heauth/program";
 import type { Policy } from "@heauth/protocol";
 import type { PolicyInForce, RecordSink } from "./authorize.ts";
@@ -15,15 +15,21 @@ export interface Enforcement {
   keepOnly(names: readonly PolicyName[]): void;
 }
 
+/** A policy, and the digest by which everybody calls it. */
+export interface NamedPolicy {
+  readonly compiled: CompiledPolicy;
+  readonly digest: string;
+}
+
 export interface EnforcementParts {
   readonly journal: RecordSink;
   readonly health: Health;
   readonly log: Logger;
-  /** Told of the tenant whose requests are recorded, with each policy that comes into force. */
-  readonly onTenant: (tenant: string) => void;
+  /** Told of each policy that comes into force. */
+  readonly onPolicy: (policy: NamedPolicy) => void;
 }
 
-export function createEnforcement({ journal, health, log, onTenant }: EnforcementParts): Enforcement {
+export function createEnforcement({ journal, health, log, onPolicy }: EnforcementParts): Enforcement {
   let inForce: PolicyInForce | undefined;
   // The journal is one tenant's for the process's life, so it stays when the policy is removed.
   let boundTo: string | undefined;
@@ -48,7 +54,7 @@ export function createEnforcement({ journal, health, log, onTenant }: Enforcemen
       }
       boundTo = tenant;
       inForce = { policy: result.prepared, tagKeys, journal };
-      onTenant(tenant);
+      onPolicy({ compiled: policy, digest });
       log.info({ policy: `${namespace}/${name}`, digest }, "policy in force");
       return { enforced: true, missingFeatures: [], message: "" };
     },

@@ -1,5 +1,5 @@
 import type { Clock, Fail, Health, Logger, Metrics, Part } from "@heauth/program";
-import { createEnforcement, type Enforcement } from "./enforcement.ts";
+import { createEnforcement, type Enforcement, type NamedPolicy } from "./enforcement.ts";
 import { SidecarError } from "./errors.ts";
 import type { HubConnection, HubWelcome } from "./hub/index.ts";
 import type { SyncListener } from "./sessions/index.ts";
@@ -19,6 +19,8 @@ export interface RecordsOptions {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly fail: Fail;
+  /** Told of each policy that comes into force. */
+  readonly onPolicy?: (policy: NamedPolicy) => void;
 }
 
 /** The journal and the hub it ships to: the journal opens when the hub has said who we are and which tenant's policy we enforce. */
@@ -27,7 +29,7 @@ export interface Records extends Part {
 }
 
 export function createRecords(options: RecordsOptions): Records {
-  const { folder, limits, hub, sessions, clock, log, metrics, health, fail } = options;
+  const { folder, limits, hub, sessions, clock, log, metrics, health, fail, onPolicy } = options;
   let journal: Journal | undefined;
   let welcome: HubWelcome | undefined;
   let tenant: string | undefined;
@@ -42,9 +44,10 @@ export function createRecords(options: RecordsOptions): Records {
     },
     health,
     log,
-    onTenant(id) {
-      tenant = id;
+    onPolicy(policy) {
+      tenant = policy.compiled.tenant.id;
       open();
+      onPolicy?.(policy);
     },
   });
 

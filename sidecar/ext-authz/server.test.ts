@@ -16,6 +16,11 @@ test("only our own user may ask", async () => {
   expect((await stat(socket)).mode & 0o777).toBe(0o600);
 });
 
+test("in a pod Envoy may ask too, as another user of our group", async () => {
+  asked = await startAsked(async () => ({ decision: allowed }), { forGroup: true });
+  expect((await stat(asked.socket)).mode & 0o777).toBe(0o660);
+});
+
 test("a socket that a killed sidecar left is no obstacle", async () => {
   const { server, socket, ask } = await start();
   await server.stop(AbortSignal.timeout(1000));

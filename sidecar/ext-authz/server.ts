@@ -11,9 +11,16 @@ const MAX_HEADER_BYTES = 80 * 1024;
 /** Longer than Envoy keeps an idle connection, so that no request meets one that is closing. */
 const KEEP_ALIVE_MS = 120_000;
 
-/** Envoy's HTTP ext_authz over a unix socket that only our own user may open. */
-export function createExtAuthzServer(options: { socket: string; authorize: Authorize; log: Logger }): Part {
-  const { socket, authorize, log } = options;
+export interface ExtAuthzServerOptions {
+  readonly socket: string;
+  /** In a pod Envoy is another user of our group. */
+  readonly forGroup?: boolean;
+  readonly authorize: Authorize;
+  readonly log: Logger;
+}
+
+/** Envoy's HTTP ext_authz over a unix socket that only our own user may open, or our group too. */
+export function createExtAuthzServer({ socket, forGroup = false, authorize, log }: ExtAuthzServerOptions): Part {
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => {
@@ -44,7 +51,7 @@ export function createExtAuthzServer(options: { socket: string; authorize: Autho
       });
       server.listen(socket);
       await once(server, "listening");
-      await chmod(socket, 0o600);
+      await chmod(socket, forGroup ? 0o660 : 0o600);
     },
     stop: (deadline) => closed(server, deadline),
   };

@@ -23,7 +23,7 @@ export interface Asking {
 }
 
 /** The server on a socket of its own, asked the way Envoy asks, over one connection that is kept. */
-export async function startAsked(authorize: Authorize) {
+export async function startAsked(authorize: Authorize, more: { readonly forGroup?: boolean } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "heauth-"));
   const socket = join(folder, "s");
   const lines: string[] = [];
@@ -32,7 +32,7 @@ export async function startAsked(authorize: Authorize) {
     level: "info",
     destination: { write: (line) => void lines.push(line) },
   });
-  const server = createExtAuthzServer({ socket, authorize, log });
+  const server = createExtAuthzServer({ socket, authorize, log, ...more });
   await server.start();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 

@@ -1,3 +1,2 @@
-export { ListenersFile } from "./listeners-file.ts";
-export { type PodBootstrap, type PodListeners, podBootstrap, podListeners } from "./pod.ts";
+export { createPodEnvoy, type PodEnvoy, type PodEnvoyOptions } from "./pod-envoy.ts";
 export { type StandaloneBootstrap, standaloneBootstrap } from "./standalone.ts";

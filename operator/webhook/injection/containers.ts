@@ -64,8 +64,8 @@ export function sidecarContainer(pod: Pod, performed: Performed, settings: Injec
       `--socket=${FOLDERS.run}/ext-authz.sock`,
       `--wal=${FOLDERS.wal}`,
       `--wal-quota=${walQuota}`,
-      `--envoy=${ENVOY_FOLDER}`,
-      `--envoy-port=${ports.envoy}`,
+      `--pod-envoy=${ENVOY_FOLDER}`,
+      `--pod-envoy-port=${ports.envoy}`,
       `--health-port=${ports.health}`,
     ],
     env: [{ name: "HEAUTH_KUBELET_CHECKS", value: literal(JSON.stringify(performed)) }],
@@ -76,7 +76,7 @@ export function sidecarContainer(pod: Pod, performed: Performed, settings: Injec
     livenessProbe: probe(ports.health, "/healthz", { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe(ports.health, "/readyz", { periodSeconds: 2, failureThreshold: 3 }),
     // Every preStop begins when the pod's deletion does; this one ends when nothing is under way any more.
-    lifecycle: { preStop: { exec: { command: [HEAUTH, "drain", `--envoy=${ENVOY_FOLDER}`] } } },
+    lifecycle: { preStop: { exec: { command: [HEAUTH, "drain", `--pod-envoy=${ENVOY_FOLDER}`] } } },
     securityContext: userContext(ids.sidecar, ids.group),
     volumeMounts: [
       { name: VOLUMES.run, mountPath: FOLDERS.run },
