@@ -39,6 +39,14 @@ REVOKE INSERT, UPDATE ON tenant FROM heauth_identity;
 GRANT INSERT (id, name, managed_by, settings, email, password_hash),
   UPDATE (name, settings, email, password_hash, updated_at, deleted_at) ON tenant TO heauth_identity;
 
+-- Nor is anything else of a tenant that has a resource: a setting may have data erased.
+DROP POLICY make_tenant ON tenant;
+CREATE POLICY make_tenant ON tenant FOR INSERT TO heauth_identity
+  WITH CHECK (id = current_tenant() AND managed_by = 'API');
+DROP POLICY own_tenant ON tenant;
+CREATE POLICY own_tenant ON tenant FOR UPDATE TO heauth_identity
+  USING (id = current_tenant()) WITH CHECK (id = current_tenant() AND managed_by = 'API');
+
 -- Deletes at most so many rows of a tenant that is marked as deleted and to be reclaimed by deletion: those first that no other rows
 -- refer to, the tenant itself last. Nothing else deletes what the ledger is made of. In pieces, so that each ends within a program's
 -- time limit for statements; true when nothing is left (or there is no such tenant).
@@ -84,6 +92,11 @@ GRANT EXECUTE ON FUNCTION drop_tenant(uuid, integer) TO heauth_operator;
 
 SET search_path TO heauth;
 DROP FUNCTION drop_tenant(uuid, integer);
+DROP POLICY own_tenant ON tenant;
+CREATE POLICY own_tenant ON tenant FOR UPDATE TO heauth_identity
+  USING (id = current_tenant()) WITH CHECK (id = current_tenant());
+DROP POLICY make_tenant ON tenant;
+CREATE POLICY make_tenant ON tenant FOR INSERT TO heauth_identity WITH CHECK (id = current_tenant());
 REVOKE INSERT (id, name, managed_by, settings, email, password_hash),
   UPDATE (name, settings, email, password_hash, updated_at, deleted_at) ON tenant FROM heauth_identity;
 GRANT INSERT, UPDATE ON tenant TO heauth_identity;
