@@ -4,6 +4,7 @@ import type { AnchorStore } from "../anchor/store.ts";
 import { closeBlocks } from "./close-blocks/close-blocks.ts";
 import { AlertDeliverer, type SecretSource } from "./deliver-alerts/deliver-alerts.ts";
 import { expireSessions } from "./expire-sessions/expire-sessions.ts";
+import { FailingTenants } from "./failing-tenants.ts";
 import { Job } from "./job.ts";
 import { JobLocks } from "./job-lock.ts";
 import { dropOld } from "./retention/drop-old.ts";
@@ -47,6 +48,8 @@ export function createJobs(options: JobsOptions): Part {
   const deliverer = new AlertDeliverer({ database, secrets: options.secrets, log, metrics });
   const privatePartsErased = metrics.counter("heauth_private_parts_erased_total", {});
   const blocksClosed = metrics.counter("heauth_blocks_closed_total", {});
+  const failing = { closing: new FailingTenants(), amending: new FailingTenants() };
+  const notExpiring = new FailingTenants();
   const grace = options.blockGraceMs === undefined ? {} : { graceMs: options.blockGraceMs };
 
   const job = (name: keyof typeof INTERVAL_MS, round: (stopping: AbortSignal) => Promise<boolean>) =>
@@ -66,10 +69,11 @@ export function createJobs(options: JobsOptions): Part {
         recorder,
         ...grace,
         onClosed: () => blocksClosed.add(),
+        failing,
         onFailure: failed("close-blocks"),
       }),
     ),
-    job("expire-sessions", () => expireSessions(database, recorder, failed("expire-sessions"))),
+    job("expire-sessions", () => expireSessions(database, recorder, notExpiring, failed("expire-sessions"))),
     job("deliver-alerts", () => deliverer.round()),
     job("retention", (stopping) =>
       dropOld({

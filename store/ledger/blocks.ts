@@ -2,6 +2,11 @@ import { buildBlockHeader, HASH_BYTES, type JournalRange, type SessionLeaves, sh
 import type { Recorder } from "../recorder.ts";
 import type { Tx } from "../transaction.ts";
 
+/** Tenants that are left out, by id. */
+interface Except {
+  readonly except?: readonly string[];
+}
+
 /** A session of a tenant. */
 export interface SessionName {
   readonly tenantId: string;
@@ -19,14 +24,14 @@ const AS_NAME = `tenant_id AS "tenantId", session_id AS "sessionId"`;
  */
 export function blocksToClose(
   tx: Tx,
-  { graceMs, limit }: { readonly graceMs: number; readonly limit: number },
+  { graceMs, limit, except = [] }: { readonly graceMs: number; readonly limit: number } & Except,
 ): Promise<SessionName[]> {
   return tx.query<SessionName>(
     `WITH closing AS (
        SELECT block.tenant_id, block.session_id, session.closed_at, session.close_seq, block.closing_at
          FROM active_block AS block
          JOIN session ON session.tenant_id = block.tenant_id AND session.id = block.session_id
-        WHERE block.closing_at IS NOT NULL AND session.closed_at IS NOT NULL
+        WHERE block.closing_at IS NOT NULL AND session.closed_at IS NOT NULL AND block.tenant_id <> ALL ($3::uuid[])
         ORDER BY block.closing_at LIMIT $2
      ), seen AS (
        SELECT journal.tenant_id, min(head.outbox_seq) AS outbox_seq
@@ -39,7 +44,7 @@ export function blocksToClose(
       WHERE seen.outbox_seq IS NULL OR seen.outbox_seq >= closing.close_seq
          OR closing.closed_at <= now() - $1 * interval '1 ms'
       ORDER BY closing.closing_at`,
-    [graceMs, limit],
+    [graceMs, limit, except],
   );
 }
 
@@ -103,12 +108,12 @@ async function sessionLeaves(tx: Tx, tenantId: string, sessionId: string): Promi
 /** Sessions with records that came in after their block was closed, the oldest at least `waitMs` ago. */
 export function blocksToAmend(
   tx: Tx,
-  { waitMs, limit }: { readonly waitMs: number; readonly limit: number },
+  { waitMs, limit, except = [] }: { readonly waitMs: number; readonly limit: number } & Except,
 ): Promise<SessionName[]> {
   return tx.query<SessionName>(
-    `SELECT ${AS_NAME} FROM late_record GROUP BY tenant_id, session_id
+    `SELECT ${AS_NAME} FROM late_record WHERE tenant_id <> ALL ($3::uuid[]) GROUP BY tenant_id, session_id
      HAVING min(created_at) <= now() - $1 * interval '1 ms' ORDER BY min(created_at) LIMIT $2`,
-    [waitMs, limit],
+    [waitMs, limit, except],
   );
 }
 

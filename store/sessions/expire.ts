@@ -8,10 +8,14 @@ export type TimedOutSession = {
 };
 
 /**
- * Open sessions of all tenants whose time is over, at most `limit`: for `revokeSessions`. Everybody who meets such a session refuses
+ * Open sessions of all tenants but those in `except` whose time is over, at most `limit`: for `revokeSessions`. Everybody who meets such a session refuses
  * it already; closing it closes its block.
  */
-export async function timedOutSessions(tx: Tx, limit: number): Promise<TimedOutSession[]> {
+export async function timedOutSessions(
+  tx: Tx,
+  limit: number,
+  except: readonly string[] = [],
+): Promise<TimedOutSession[]> {
   return tx.query<TimedOutSession>(
     `SELECT t.id AS "tenantId", s.id AS "sessionId", s.reason
        FROM heauth.tenant t
@@ -24,7 +28,8 @@ export async function timedOutSessions(tx: Tx, limit: number): Promise<TimedOutS
            AND last_seen_at <= now() - heauth.use_lag(t.settings)
                              - (t.settings -> 'sessions' ->> 'idleTimeoutMs')::bigint * interval '1 ms'
       ) s
+      WHERE t.id <> ALL ($2::uuid[])
       ORDER BY t.id, s.id LIMIT $1`,
-    [limit],
+    [limit, except],
   );
 }

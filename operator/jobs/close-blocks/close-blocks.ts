@@ -7,7 +7,8 @@ import {
   type Recorder,
   type SessionName,
 } from "@heauth/store";
-import { type OnFailure, oneByOne } from "../one-by-one.ts";
+import { FailingTenants } from "../failing-tenants.ts";
+import type { OnFailure } from "../one-by-one.ts";
 
 const BATCH = 128;
 
@@ -20,6 +21,8 @@ export interface CloseBlocksOptions {
   /** How long late records wait, so that one amendment tells of several; 5 s unless given. */
   readonly amendAfterMs?: number;
   readonly onClosed?: () => void;
+  /** Whose blocks could not be closed, or amended, and wait therefore; nobody's unless given. */
+  readonly failing?: { readonly closing: FailingTenants; readonly amending: FailingTenants };
   /** Told of a session whose block could not be closed or amended; it is tried again. */
   readonly onFailure: OnFailure<SessionName>;
 }
@@ -30,15 +33,23 @@ export interface CloseBlocksOptions {
  */
 export async function closeBlocks(options: CloseBlocksOptions): Promise<boolean> {
   const { database, recorder, graceMs = 10_000, amendAfterMs = 5_000, onClosed, onFailure } = options;
-  const closing = await database.transaction((tx) => blocksToClose(tx, { graceMs, limit: BATCH }));
+  const { closing: notClosing, amending: notAmending } = options.failing ?? {
+    closing: new FailingTenants(),
+    amending: new FailingTenants(),
+  };
+  const closing = await database.transaction((tx) =>
+    blocksToClose(tx, { graceMs, limit: BATCH, except: notClosing.now() }),
+  );
   const close = async (session: SessionName) => {
     const number = await database.tenantTransaction(session.tenantId, (tx) => closeBlock(tx, session));
     if (number !== undefined) onClosed?.();
   };
-  const closed = await oneByOne(closing, close, onFailure);
-  const late = await database.transaction((tx) => blocksToAmend(tx, { waitMs: amendAfterMs, limit: BATCH }));
+  await notClosing.oneByOne(closing, close, onFailure);
+  const late = await database.transaction((tx) =>
+    blocksToAmend(tx, { waitMs: amendAfterMs, limit: BATCH, except: notAmending.now() }),
+  );
   const amend = (session: SessionName) =>
     database.tenantTransaction(session.tenantId, (tx) => amendBlock(tx, recorder, session));
-  const amended = await oneByOne(late, amend, onFailure);
-  return closed && amended && (closing.length === BATCH || late.length === BATCH);
+  await notAmending.oneByOne(late, amend, onFailure);
+  return closing.length === BATCH || late.length === BATCH;
 }
