@@ -54,7 +54,7 @@ export async function createIdentity(parts: IdentityParts): Promise<Identity> {
       } finally {
         deadline.removeEventListener("abort", cutOff);
       }
-      await ledgerWriter.close(database);
+      await ledgerWriter.close(database, deadline);
     },
   };
 }

@@ -5,6 +5,7 @@ export { type Clock, elapsedMs, type Instant, instant, systemClock } from "./clo
 export { type Config, type ConfigSources, flagOf, readConfig, type Source, variableOf } from "./config.ts";
 export { unlessAborted, withDeadline } from "./deadline.ts";
 export { asError, ProgramError, type ProgramErrorCode } from "./errors.ts";
+export { fewAtATime } from "./few-at-a-time.ts";
 export { type CommandLine, describeProgram, parseFlags } from "./flags.ts";
 export { guarded } from "./guard.ts";
 export { createHealth, type Health, type HealthCheck, type HealthReport } from "./health.ts";

@@ -72,6 +72,10 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
   });
   health.addReady("resources", () => operator.problem());
   const connections: Part = { name: "database", start: async () => {}, stop: () => database.stop() };
-  const journals: Part = { name: "journals", start: async () => {}, stop: () => ledgerWriter.close(database) };
+  const journals: Part = {
+    name: "journals",
+    start: async () => {},
+    stop: (deadline) => ledgerWriter.close(database, deadline),
+  };
   return inOrder("operator", [connections, journals, operator], logs.log);
 }

@@ -6,6 +6,7 @@
  * - `OutOfOrder`: the segment is not the journal's next one.
  * - `Equivocation`: the same journal or segment number was stored with other content. An alarm: nobody honest does this.
  * - `HeadMoved`: somebody else appended to the log in between.
+ * - `JournalsUnfinished`: not all of a run's journals could be closed; why not, its cause says.
  * - `WriterClosed`: the program's journals were closed; it is stopping.
  */
 export type LedgerStoreErrorCode =
@@ -16,6 +17,7 @@ export type LedgerStoreErrorCode =
   | "OutOfOrder"
   | "Equivocation"
   | "HeadMoved"
+  | "JournalsUnfinished"
   | "WriterClosed";
 
 /** What storing the ledger can refuse. The message names the place and the rule, never a value of a record. */

@@ -136,4 +136,45 @@ describe("a program's own records", () => {
     await writer.close(identity);
     expect(await journals(tenant)).toEqual([3]);
   });
+
+  test("of tenants after one that fails are closed all the same, a few at a time, and the failures are told together", async () => {
+    const tenants: string[] = [];
+    const writer = newWriter();
+    for (let n = 0; n < 12; n++) {
+      const tenant = await newTenant();
+      tenants.push(tenant);
+      await identity.tenantTransaction(tenant, (tx) => writer.append(tx, tenant, [created]));
+    }
+    const broken = [tenants[0], tenants[5]];
+    let [now, most] = [0, 0];
+    const database: Database = {
+      ...identity,
+      async tenantTransaction(tenant, work) {
+        most = Math.max(most, ++now);
+        try {
+          if (broken.includes(tenant)) throw new Error(`not ${tenant}`);
+          return await identity.tenantTransaction(tenant, work);
+        } finally {
+          now--;
+        }
+      },
+    };
+    const left = async () => {
+      const rows = await store.superuser.query<{ tenant_id: string }>(
+        "SELECT tenant_id FROM journal_head WHERE tenant_id = ANY ($1) AND NOT final ORDER BY tenant_id",
+        [tenants],
+      );
+      return rows.map(({ tenant_id }) => tenant_id);
+    };
+    await expect(writer.close(database, AbortSignal.abort())).rejects.toMatchObject({
+      message: "12 of 12 journals are not closed: 0 failed, 12 had no time",
+    });
+    expect([(await left()).length, most]).toEqual([12, 0]);
+    await expect(writer.close(database)).rejects.toMatchObject({
+      code: "JournalsUnfinished",
+      message: "2 of 12 journals are not closed: 2 failed, 0 had no time",
+      cause: { errors: broken.map((tenant) => expect.objectContaining({ message: `not ${tenant}` })) },
+    });
+    expect([await left(), most]).toEqual([broken, 4]);
+  });
 });

@@ -12,13 +12,16 @@ import {
   sealSegment,
   signPossession,
 } from "@heauth/core/ledger";
-import { uuidv7 } from "@heauth/program";
+import { asError, fewAtATime, uuidv7 } from "@heauth/program";
 import type { Database } from "../database.ts";
 import type { Tx } from "../transaction.ts";
 import { LedgerStoreError } from "./errors.ts";
 import { insertSegments } from "./ingest.ts";
 import { lastLeaves, lockJournalHead } from "./journals.ts";
 import { registerJournal } from "./register.ts";
+
+/** Journals that are closed at once: others need connections too. */
+const CLOSED_AT_ONCE = 4;
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
@@ -63,16 +66,36 @@ export class LedgerWriter {
     return this.#append(tx, tenantId, records, false);
   }
 
-  /** Ends the run's journals in order. Those that the database does not take stay unfinished, as after a crash. */
-  async close(database: Database): Promise<void> {
+  /**
+   * Ends the run's journals, a few at a time. Those that the database does not take, or for which there is no time, stay unfinished,
+   * as after a crash.
+   * @param deadline when it aborts, no other is begun
+   * @throws LedgerStoreError JournalsUnfinished, when all the others are closed
+   */
+  async close(database: Database, deadline?: AbortSignal): Promise<void> {
     this.#closed = true;
-    for (const [tenantId, journal] of this.#journals) {
-      await database.tenantTransaction(tenantId, async (tx) => {
-        const stands = await lockJournalHead(tx, tenantId, journal.id);
-        if (stands === undefined || stands.final) return;
-        await this.#append(tx, tenantId, [{ type: "journal.close" }], true);
-      });
-    }
+    const failures: Error[] = [];
+    let closed = 0;
+    await fewAtATime(this.#journals, CLOSED_AT_ONCE, async ([tenantId, journal]) => {
+      if (deadline?.aborted) return;
+      try {
+        await database.tenantTransaction(tenantId, (tx) => this.#closeJournal(tx, tenantId, journal));
+        closed++;
+      } catch (error) {
+        failures.push(asError(error));
+      }
+    });
+    const unfinished = this.#journals.size - closed;
+    if (unfinished === 0) return;
+    const late = unfinished - failures.length;
+    const message = `${unfinished} of ${this.#journals.size} journals are not closed: ${failures.length} failed, ${late} had no time`;
+    throw new LedgerStoreError("JournalsUnfinished", message, { cause: new AggregateError(failures, message) });
+  }
+
+  async #closeJournal(tx: Tx, tenantId: string, journal: Journal): Promise<void> {
+    const stands = await lockJournalHead(tx, tenantId, journal.id);
+    if (stands === undefined || stands.final) return;
+    await this.#append(tx, tenantId, [{ type: "journal.close" }], true);
   }
 
   async #append(tx: Tx, tenantId: string, drafts: readonly RecordDraft[], final: boolean): Promise<string[]> {
