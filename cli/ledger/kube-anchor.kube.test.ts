@@ -92,6 +92,31 @@ describeKube("the anchor in a Tenant's status", () => {
     });
   });
 
+  test("of a Tenant of the same name that is not the database's is not taken", async () => {
+    const become = (tenantId: string | null) =>
+      server.client.patch(TENANTS, { name: TENANT }, { status: { tenantId } }, { subresource: "status" });
+    await become(history.tenantId);
+    expect(await verify()).toMatchObject({ code: 0 });
+    const other = "0199a000-0000-7000-8000-000000000001";
+    await rig.store.superuser.query(
+      "INSERT INTO tenant (id, name, managed_by, settings) VALUES ($1, 'renamed', 'Resource', '{}')",
+      [other],
+    );
+    const rename = async (from: string, to: string) =>
+      rig.store.superuser.query("UPDATE tenant SET name = $2 WHERE name = $1", [from, to]);
+    await rename(TENANT, "put aside");
+    await rename("renamed", TENANT);
+    try {
+      await expect(verify()).rejects.toMatchObject({
+        code: "InvalidOption",
+        message: expect.stringMatching(`is tenant ${history.tenantId}, and the database's acme is ${other}`),
+      });
+    } finally {
+      await rig.store.superuser.query("DELETE FROM tenant WHERE id = $1", [other]);
+      await rename("put aside", TENANT);
+    }
+  });
+
   test("of a Tenant that was deleted is the retained one", async () => {
     const keeper = new RetainedAnchors(server.client, "default");
     await server.client.remove(TENANTS, { name: TENANT });

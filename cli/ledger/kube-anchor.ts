@@ -23,7 +23,8 @@ const AWAY: readonly ClusterErrorCode[] = ["Unreachable", "Timeout", "TooManyReq
 /**
  * A tenant's anchor as the operator reads it: the one in the Tenant's status, else the one that was retained when its Tenant was
  * deleted. Undefined when there is a Tenant, and neither.
- * @throws CliError where it can't be told: no cluster, a server that does not answer, nothing of that name, no right to read it
+ * @throws CliError where it can't be told: no cluster, a server that does not answer, nothing of that name, no right to read it, or a
+ *   Tenant of that name that is not the database's
  */
 export async function readKubeAnchor(place: KubeAnchorPlace): Promise<string | undefined> {
   const { tenant, tenantId, kubeconfig, namespace = OWN_NAMESPACE } = place;
@@ -34,7 +35,14 @@ export async function readKubeAnchor(place: KubeAnchorPlace): Promise<string | u
         throw isClusterError(error) ? unread(what, server, error) : error;
       });
     const found = await reading(`the Tenant ${tenant}`, getTenant(client, tenant, DEADLINE_MS));
-    const inStatus = found?.status?.ledger?.note;
+    const { tenantId: ofResource, ledger } = found?.status ?? {};
+    if (ofResource !== undefined && tenantId !== undefined && ofResource !== tenantId) {
+      throw new CliError(
+        "InvalidOption",
+        `the Tenant ${tenant} at ${server} is tenant ${ofResource}, and the database's ${tenant} is ${tenantId}: this is another cluster's database, or was changed`,
+      );
+    }
+    const inStatus = ledger?.note;
     if (inStatus !== undefined) return inStatus;
     const keeper = new RetainedAnchors(client, namespace);
     const retained =
