@@ -1,4 +1,4 @@
-import { asError, type Counter, type Logger, type Metrics } from "@heauth/program";
+import { asError, type Counter, fewAtATime, type Logger, type Metrics } from "@heauth/program";
 import { type NamedTenant, StoreError, tenantsWithLog, tenantsWithQueue } from "@heauth/store";
 import { OperatorError } from "../../errors.ts";
 import { ProofMemory } from "./proof-memory.ts";
@@ -6,6 +6,8 @@ import { type SealOptions, type SealOutcome, sealTenant } from "./seal-tenant.ts
 
 /** A halted log is looked at again so often: what stopped it may have been put right. */
 const HALTED_RETRY_MS = 5_000;
+/** A log's proof mostly waits: for its anchor at the first time, and for the database. */
+const TENANTS_AT_ONCE = 4;
 /** Anchors that can't be read are asked for again so often: of one tenant each time, until one answers. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 
@@ -57,9 +59,13 @@ export class Sealer {
     this.#all = true;
   }
 
-  /** One round. @returns whether there is more to do at once */
+  /**
+   * One round: each tenant once, a few at a time.
+   * @returns whether there is more to do at once
+   * @throws StoreError StoreUnavailable: the round is over
+   */
   async round(stopping: AbortSignal): Promise<boolean> {
-    const { database, log } = this.#options;
+    const { database } = this.#options;
     const { all, queued } = await database.transaction(async (tx) => ({
       all: this.#all ? await tenantsWithLog(tx) : [],
       queued: await tenantsWithQueue(tx),
@@ -69,31 +75,43 @@ export class Sealer {
     for (const { id, waitingSince } of queued) this.#waitingSince.set(id, waitingSince);
 
     let more = false;
-    for (const tenant of [...this.#due.values()]) {
-      if (stopping.aborted) return false;
-      if (Date.now() < (this.#halted.get(tenant.id)?.retryAtMs ?? 0) || this.#waitsForAnchor(tenant)) continue;
-      try {
-        const wasKnown = this.#memory.headOf(tenant.id) !== undefined;
-        const outcome = await sealTenant({ ...this.#options, memory: this.#memory }, tenant);
-        if (!wasKnown) this.#available();
-        this.#note(tenant, outcome);
-        more ||= outcome.kind === "Sealed" && outcome.more;
-      } catch (error) {
-        this.#counters.error.add();
-        // Without the database nothing can be sealed: the round is over.
-        if (error instanceof StoreError && error.code === "StoreUnavailable") throw error;
-        if (error instanceof OperatorError && error.code === "AnchorUnavailable") this.#unavailableBy(error);
-        else
-          log.warn({ tenant: tenant.id, err: asError(error) }, "a tenant's log could not be sealed; it is tried again");
+    await fewAtATime([...this.#due.values()], TENANTS_AT_ONCE, async (tenant) => {
+      if (!stopping.aborted && (await this.#visit(tenant))) more = true;
+    });
+    return more && !stopping.aborted;
+  }
+
+  /** @returns whether there is more to seal of it at once */
+  async #visit(tenant: NamedTenant): Promise<boolean> {
+    if (Date.now() < (this.#halted.get(tenant.id)?.retryAtMs ?? 0) || this.#waitsForAnchor(tenant)) return false;
+    // Who was asked before anchors could not be read any more says nothing of now.
+    const since = this.#unavailable;
+    try {
+      const wasKnown = this.#memory.headOf(tenant.id) !== undefined;
+      const outcome = await sealTenant({ ...this.#options, memory: this.#memory }, tenant);
+      if (!wasKnown && this.#unavailable === since) this.#available();
+      this.#note(tenant, outcome);
+      return outcome.kind === "Sealed" && outcome.more;
+    } catch (error) {
+      this.#counters.error.add();
+      // Without the database nothing can be sealed.
+      if (error instanceof StoreError && error.code === "StoreUnavailable") throw error;
+      if (error instanceof OperatorError && error.code === "AnchorUnavailable") this.#unavailableBy(error);
+      else {
+        const { log } = this.#options;
+        log.warn({ tenant: tenant.id, err: asError(error) }, "a tenant's log could not be sealed; it is tried again");
       }
+      return false;
     }
-    return more;
   }
 
   /** Each asking may take its time: while anchors can't be read, only logs whose anchor was read before are sealed, and one is tried. */
   #waitsForAnchor({ id }: NamedTenant): boolean {
     if (this.#unavailable === undefined || this.#memory.headOf(id) !== undefined) return false;
-    return Date.now() < this.#unavailable.retryAtMs;
+    if (Date.now() < this.#unavailable.retryAtMs) return true;
+    // This one is asked for now, and no other meanwhile.
+    this.#unavailable = { retryAtMs: Date.now() + UNAVAILABLE_RETRY_MS };
+    return false;
   }
 
   #unavailableBy(error: OperatorError): void {
