@@ -4,6 +4,7 @@ export {
   type DeliveryName,
   type DueDelivery,
   deferToDigest,
+  hastenDeliveries,
   markDelivered,
   markFailed,
   pruneAlertWindows,

@@ -12,6 +12,7 @@ import { alertsDelivering, readiness, sealing } from "./conditions.ts";
 import { type EndTenantParts, endStored, retainAnchor } from "./end-tenant.ts";
 import { putTenantOf } from "./put-tenant.ts";
 import { Removals } from "./removals.ts";
+import { RepairedReceivers } from "./repaired-receivers.ts";
 
 export interface TenantControllerOptions extends EndTenantParts {
   readonly source: ResourceSource;
@@ -26,12 +27,14 @@ export interface TenantControllerOptions extends EndTenantParts {
 export class TenantReconciler {
   readonly #options: TenantControllerOptions;
   readonly #removals: Removals;
+  readonly #receivers: RepairedReceivers;
   /** By name: what policies were last compiled against. */
   readonly #seenByPolicies = new Map<string, string>();
 
   constructor(options: TenantControllerOptions) {
     this.#options = options;
     this.#removals = new Removals(options);
+    this.#receivers = new RepairedReceivers(options);
   }
 
   async reconcile(name: string): Promise<Reconciled> {
@@ -50,6 +53,7 @@ export class TenantReconciler {
     const stored = await database.read((tx) => tenantHolding(tx, name));
     if (observed === undefined) {
       await status.forget(key);
+      if (stored !== undefined) this.#receivers.forget(stored.id);
       return { reconciled: await this.#removals.settle(name, stored) };
     }
     this.#removals.seen(name);
@@ -65,6 +69,7 @@ export class TenantReconciler {
       const message = "the name has just been taken by a tenant of the API";
       return { reconciled: await this.#refuse(key, observed, { kind: "Refused", reason: "NameTaken", message }) };
     }
+    if (id !== undefined && inForce !== undefined) await this.#receivers.look(id, inForce);
     await status.report(key, {
       conditions: this.#conditions(observed, id),
       ...generationOf(observed),

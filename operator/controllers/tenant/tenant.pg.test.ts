@@ -1,4 +1,5 @@
 import { invalidResources, tenant as validTenant } from "@heauth/core/resources/testing";
+import { raiseAlerts } from "@heauth/store";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { FINALIZER } from "../../source/marks.ts";
 import { MemoryCluster } from "../../testing/memory-cluster.ts";
@@ -145,6 +146,39 @@ describe("conditions that others' doings make", () => {
     rig.troubles.clear();
     await rig.settle();
     expect([word("LedgerSealed"), word("AlertsDelivering")]).toEqual(["True Sealed", "True Delivering"]);
+  });
+
+  test("what failed is tried again soon when its receiver or its Secret has changed, and only then", async () => {
+    const secret = (byte: number) => `whsec_${Buffer.alloc(32, byte).toString("base64")}`;
+    rig.source.secrets.set("acme/hook/k", "none yet");
+    rig.tenant({ alerts: hook });
+    await rig.settle();
+    const id = rig.status.of(ACME)?.tenantId ?? "";
+    const occurrence = { reason: "BadSignature", dedupKey: "a", at: Date.now() * 1000, details: {} };
+    await rig.operator.tenantTransaction(id, (tx) => raiseAlerts(tx, id, [occurrence]));
+    const fail = () => rig.rows("UPDATE alert_delivery SET attempts = 12, next_at = now() + interval '1 hour'");
+    const isDueSoon = async () => {
+      await rig.reconcile(ACME);
+      const rows = await rig.rows<{ soon: boolean }>(
+        "SELECT next_at < now() + interval '2 s' AS soon FROM alert_delivery",
+      );
+      await fail();
+      return rows.map(({ soon }) => soon);
+    };
+    await fail();
+    expect(await isDueSoon()).toEqual([false]);
+    rig.source.secrets.set("acme/hook/k", secret(1));
+    expect(await isDueSoon()).toEqual([true]);
+    expect(await isDueSoon()).toEqual([false]);
+    rig.source.secrets.delete("acme/hook/k");
+    expect(await isDueSoon()).toEqual([true]);
+    const [receiver] = hook.receivers;
+    rig.tenant({ alerts: { receivers: [{ ...receiver, webhook: { ...receiver?.webhook, url: "https://y.test/" } }] } });
+    expect(await isDueSoon()).toEqual([true]);
+    await rig.rows("UPDATE alert_delivery SET attempts = 0");
+    rig.source.secrets.set("acme/hook/k", secret(2));
+    // One that waits for its digest has not failed.
+    expect(await isDueSoon()).toEqual([false]);
   });
 
   test.each([
