@@ -8,6 +8,7 @@ import type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
 import { createJobs } from "./jobs/jobs.ts";
 import type { ProgramKeys } from "./jobs/seal/key-changes.ts";
 import { alone } from "./runtime/alone.ts";
+import type { FailureSink } from "./runtime/failures.ts";
 import { Reconciling } from "./runtime/reconciling.ts";
 import type { ResourceKey, ResourceSource } from "./source/source.ts";
 import type { StatusSink } from "./status/condition.ts";
@@ -33,6 +34,8 @@ export interface OperatorOptions {
   readonly metrics: Metrics;
   /** The log and memory unless given. */
   readonly statusSink?: StatusSink;
+  /** The log alone unless given. */
+  readonly failureSink?: FailureSink;
   /** How long sidecars may take to commit what they recorded before a session's end; 10 s unless given. */
   readonly blockGraceMs?: number;
   /** How often every resource is looked at again, ms; every 10 min unless given. */
@@ -63,6 +66,7 @@ export function createOperator(options: OperatorOptions): Operator {
     log,
     metrics,
     ...(options.resyncMs !== undefined && { againMs: options.resyncMs }),
+    ...(options.failureSink !== undefined && { failureSink: options.failureSink }),
   });
   const troubles = new TroubleWatch({
     database,

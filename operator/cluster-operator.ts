@@ -6,6 +6,8 @@ import { createOperator, type OperatorOptions } from "./app.ts";
 import { createElector } from "./runtime/elector.ts";
 import { createEvents } from "./runtime/events.ts";
 import { KubernetesSource } from "./source/kubernetes/kubernetes-source.ts";
+import type { ResourceKey } from "./source/source.ts";
+import { KubernetesFailures } from "./status/kubernetes-failures.ts";
 import { KubernetesStatus } from "./status/kubernetes-status.ts";
 
 export interface ClusterOperatorOptions
@@ -45,12 +47,14 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
     metrics,
   });
   const events = createEvents({ client, reportingController: CONTROLLER, reportingInstance: identity, log });
+  const kept = (key: ResourceKey) => source.kept(key);
   const operator = createOperator({
     ...options,
     resourceSource: source,
     anchors,
     anchorKeeper: keeper,
-    statusSink: new KubernetesStatus({ client, kept: (key) => source.kept(key), events, log }),
+    statusSink: new KubernetesStatus({ client, kept, events, log }),
+    failureSink: new KubernetesFailures({ client, kept, events }),
     leadership: (lead) =>
       createElector({
         client,

@@ -10,6 +10,7 @@ export type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
 export type { ProgramKeys } from "./jobs/seal/key-changes.ts";
 export { type RecoveryNeed, recoveryNeed } from "./jobs/seal/recovery-need.ts";
 export { type SealOptions, type SealOutcome, sealTenant } from "./jobs/seal/seal-tenant.ts";
+export type { FailureSink } from "./runtime/failures.ts";
 export { describeSourceProblem } from "./source/describe.ts";
 export { FolderSource, type FolderSourceOptions } from "./source/folder-source.ts";
 export { tenantLabel } from "./source/secret.ts";

@@ -4,6 +4,7 @@ import type { Controllers } from "../controllers/controllers.ts";
 import { type Kind, keyText, parseKey, type ResourceKey, type ResourceSource, resourceName } from "../source/source.ts";
 import { isAway } from "./away.ts";
 import { isConflict } from "./conflict.ts";
+import { type FailureSink, Failures } from "./failures.ts";
 import { FirstPass } from "./first-pass.ts";
 import { WorkQueue } from "./queue.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
@@ -14,6 +15,8 @@ export interface ReconcilingOptions {
   readonly metrics: Metrics;
   /** How often everything is looked at again, ms; every 10 min unless given. */
   readonly againMs?: number;
+  /** Where else than in the log it is told that a resource fails again and again. */
+  readonly failureSink?: FailureSink;
 }
 
 /** What reconciles for a term. */
@@ -38,6 +41,7 @@ export class Reconciling {
   readonly #options: ReconcilingOptions;
   readonly #queue: WorkQueue;
   readonly #trouble: Trouble;
+  readonly #failures: Failures | undefined;
   readonly #synced = Promise.withResolvers<void>();
   #first = new FirstPass();
   #controllers: Controllers | undefined;
@@ -45,7 +49,8 @@ export class Reconciling {
 
   constructor(options: ReconcilingOptions) {
     this.#options = options;
-    const { log, metrics } = options;
+    const { log, metrics, failureSink } = options;
+    this.#failures = failureSink && new Failures(failureSink, log);
     this.#trouble = createTrouble(log, "the database does not take what is reconciled");
     this.#queue = new WorkQueue({
       workers: WORKERS,
@@ -76,6 +81,7 @@ export class Reconciling {
     this.#fenced = new AbortController();
     this.#controllers = controllers;
     this.#first = new FirstPass();
+    this.#failures?.forget();
     // What there is already goes by the first pass, in its order.
     const unwatch = source.onChange((key) => this.add(key));
     this.#queue.start();
@@ -122,6 +128,7 @@ export class Reconciling {
     if (this.#controllers === undefined) return undefined;
     try {
       const { outcome, requeue, affects = [] } = await this.#controllers.reconcile(key);
+      await this.#failures?.over(key);
       this.#count(key.kind, outcome);
       this.#trouble.over();
       for (const other of affects.map(keyText)) if (!this.#first.comes(other)) this.#queue.add(other);
@@ -131,6 +138,8 @@ export class Reconciling {
       if (error instanceof StoreError && error.code === "Fenced") this.#fenced.abort();
       // One that fails for a reason of its own is tried again and again: the others don't wait for that.
       if (!isConflict(error) && !isAway(error)) done();
+      // Of a term that is over, its successor tells.
+      if (this.#controllers !== undefined) await this.#failures?.failed(key, error);
       throw error;
     }
   }
