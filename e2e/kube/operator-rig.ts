@@ -102,7 +102,16 @@ export async function startOperatorRig({
   migrated = true,
   lease = "2s",
 }: OperatorRigOptions = {}): Promise<OperatorRig> {
-  const api = await startApiServer();
+  const opening = testDatabase({ migrated, ...(server && { server: server.url }) });
+  // Who waits for it meets its error.
+  opening.catch(() => {});
+  const api = await startApiServer().catch(async (error: unknown) => {
+    await opening.then(
+      (database) => database.drop(),
+      () => {},
+    );
+    throw error;
+  });
   const started: { readonly operator: ProgramProcess; ended: boolean }[] = [];
   const login = `operator_${randomBytes(6).toString("hex")}`;
   let store: TestDatabase | undefined;
@@ -132,7 +141,7 @@ export async function startOperatorRig({
   let dropping: (() => Promise<void>) | undefined;
 
   try {
-    const database = await testDatabase({ migrated, ...(server && { server: server.url }) });
+    const database = await opening;
     store = database;
     dropping = async () => {
       dropping = undefined;
@@ -142,10 +151,16 @@ export async function startOperatorRig({
     await database.superuser.query(`CREATE ROLE ${login} LOGIN PASSWORD '${login}' NOINHERIT IN ROLE heauth_operator`);
     const databaseUrl = loginUrl(database.url, login, login);
     const keys = join(api.folder, "keys");
-    const made = await runHeauth(["keys", "create", keys]);
-    if (made.code !== 0) throw new Error(made.output);
-    await run(["apply", "-f", join(MANIFESTS, "namespace.yaml")]);
-    await run(["apply", "-f", join(MANIFESTS, "rbac")]);
+    const makeKeys = async () => {
+      const made = await runHeauth(["keys", "create", keys]);
+      if (made.code !== 0) throw new Error(made.output);
+    };
+    const install = async () => {
+      await run(["apply", "-f", join(MANIFESTS, "namespace.yaml")]);
+      await run(["apply", "-f", join(MANIFESTS, "rbac")]);
+    };
+    const done = await Promise.allSettled([makeKeys(), install()]);
+    for (const each of done) if (each.status === "rejected") throw each.reason;
     const account = { serviceAccount: "heauth-operator", namespace: RELEASE_NAMESPACE };
     const kubeconfig = await api.kubeconfig(account);
 
