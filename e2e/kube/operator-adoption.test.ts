@@ -140,11 +140,11 @@ describeKube("a Tenant that was deleted and is made again", () => {
       code: 0,
       output: expect.stringMatching(/goes on in epoch 1\n$/),
     });
-    await rig.until(
-      "tenant/acme",
-      (each) => conditionOf(each, "LedgerSealed") === "True" && each.status?.ledger?.epoch === 1,
-      { withinMs: ANCHORED_WITHIN_MS },
-    );
+    await rig.until("tenant/acme", (each) => conditionOf(each, "LedgerSealed") === "True");
+    // The retained anchor has come into its status a moment ago: the next one would be written half a minute later.
+    expect(await operator.stop()).toBe(0);
+    expect((await rig.get("tenant/acme")).status?.ledger?.epoch).toBe(1);
+    operator = await rig.startOperator();
     await live();
     expect(await ledger.verifyAgainstKube("acme")).toEqual({
       code: 0,
