@@ -11,6 +11,7 @@ import { type OperatorRig, RELEASE_NAMESPACE, type Resource, startOperatorRig } 
 import { type AlertReceiver, startAlertReceiver } from "./testing/alert-receiver.ts";
 import { type Backup, takeBackup } from "./testing/backup.ts";
 import { type LedgerCommands, ledgerCommands } from "./testing/ledger-commands.ts";
+import { SOAK } from "./testing/soak.ts";
 import { type Logins, loginsOf, Tenancy } from "./testing/tenancy.ts";
 
 /** Anchors are written every 30 s at most. */
@@ -36,6 +37,8 @@ describeKube("a database that was restored from a backup", () => {
     tenancy = new Tenancy(rig, "acme");
     const webhook = { url: receiver.url, signingSecretRef: { name: "hook", key: "key" } };
     await tenancy.live({ alerts: { receivers: [{ name: "secops", webhook }] } });
+    // What the first one recorded at its end is sealed before anything is measured.
+    if (!SOAK) await nextOperator();
   }, API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await ledger?.end();
@@ -61,8 +64,20 @@ describeKube("a database that was restored from a backup", () => {
     }
     expect(await eventually(queued, (count) => count === 0)).toBe(0);
   }
-  /** Waits until the cluster has the log's newest checkpoint. */
+  /** Ends the operator, and waits until another one has sealed what was left and has the whole log in mind. */
+  async function nextOperator(): Promise<void> {
+    expect(await operator.stop()).toBe(0);
+    operator = await rig.startOperator();
+    expect(await eventually(queued, (count) => count === 0)).toBe(0);
+    const isProven = async () => (await operator.metric("heauth_log_size")) === (await logSize());
+    expect(await eventually(isProven, (is) => is)).toBe(true);
+  }
+  /**
+   * Waits until the cluster has the log's newest checkpoint. One operator writes it 30 s after the one before; unless there is time
+   * for that, it is another one that goes on, which has not written any: what is newest is written at an operator's end.
+   */
   async function anchorIsNewest(): Promise<string> {
+    if (!SOAK) await nextOperator();
     const size = await logSize();
     const found = await rig.until("tenant/acme", (each) => anchored(each).size === size, {
       withinMs: ANCHORED_WITHIN_MS,
