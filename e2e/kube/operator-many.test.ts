@@ -112,9 +112,9 @@ describeKube(`heauth operator with ${TENANT_COUNT} tenants and ${POLICY_COUNT} p
   test(
     "begins again without writing anything but its term of office",
     async () => {
-      // What the first one recorded at its end, the second one seals.
+      // What the first one recorded at its end, the second one seals; what it had not anchored yet, it anchors at its end.
       for (const next of ["to seal what was left", "to be measured"]) {
-        await settled();
+        if (next === "to be measured" || SOAK) await settled();
         expect(await operator.stop()).toBe(0);
         const [from, rows] = [await auditedSoFar(rig), await footprint(rig.store)];
         const began = performance.now();
