@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { AUTH_POLICIES, NAMESPACES, TENANTS } from "@heauth/program/kubernetes";
-import { namespaceObject, policyObject, tenantObject } from "../../../operator/testing/kube-objects.ts";
 import { eventually } from "../../faults/eventually.ts";
 import type { ProgramProcess } from "../operator-process.ts";
 import type { OperatorRig, Resource } from "../operator-rig.ts";
 import { countRowsWritten, footprint, type RowCounts, writtenTables } from "./footprint.ts";
+import { policyObject, tenantObject } from "./objects.ts";
 import { auditedSoFar, countCalls, isIdleCall, operatorCalls } from "./operator-calls.ts";
 
 /** What an operator did while nobody changed anything. */
@@ -34,9 +34,9 @@ export async function idleMinute(rig: OperatorRig): Promise<IdleMinute> {
   const counts = await countRowsWritten(rig.store);
   const names = ["idle-1", "idle-2"];
   const by = { fieldManager: "somebody" };
-  await client.create(NAMESPACES, namespaceObject("shop"));
+  await client.create(NAMESPACES, { metadata: { name: "shop" } });
   for (const name of names) {
-    await client.apply(TENANTS, tenantObject(name), by);
+    await client.apply(TENANTS, tenantObject(name, {}, {}), by);
     await client.apply(AUTH_POLICIES, policyObject("shop", name, { tenantRef: { name } }), by);
   }
   const first = await rig.startOperator({ flags: FLAGS });
