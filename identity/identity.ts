@@ -6,6 +6,9 @@ import { createForgetfulCounters } from "./login/forgetful-counters.ts";
 import { createHashing } from "./login/hashing.ts";
 import type { IdentityParts, Workshop } from "./parts.ts";
 
+/** For the ends of this run's journals, after the last answer. */
+const JOURNALS_WITHIN_MS = 5_000;
+
 /** Identity, composed. It listens to nothing: whoever starts it lets `app` listen, or injects requests. */
 export interface Identity extends Part {
   readonly app: App;
@@ -54,7 +57,8 @@ export async function createIdentity(parts: IdentityParts): Promise<Identity> {
       } finally {
         deadline.removeEventListener("abort", cutOff);
       }
-      await ledgerWriter.close(database, deadline);
+      // Who dawdled may have used up the deadline; a journal without its end would look like a crash.
+      await ledgerWriter.close(database, AbortSignal.timeout(JOURNALS_WITHIN_MS));
     },
   };
 }
