@@ -58,7 +58,9 @@ test("a stop under load: who still comes is answered, and asked to come back by 
   const identity = await rig.start({ drain: "2s", "log-level": "warn" });
   await identity.untilReady();
   const login = await newUser(callerOf(identity.address), "load");
-  const { accessToken: token } = (await callerOf(identity.address).ask("/auth", login)).body;
+  // Somebody else's: one user's many logins end the oldest of his sessions.
+  const verified = await newUser(callerOf(identity.address), "verified");
+  const { accessToken: token } = (await callerOf(identity.address).ask("/auth", verified)).body;
 
   let isReady = true;
   const answers: (Answer & { readonly stopped: boolean })[] = [];
