@@ -1,15 +1,9 @@
-import {
-  AUTH_POLICIES,
-  apiVersionOf,
-  type ClusterClient,
-  isClusterError,
-  type KubeObject,
-  TENANTS,
-} from "@heauth/program/kubernetes";
+import { apiVersionOf, type ClusterClient } from "@heauth/program/kubernetes";
 import type { Events } from "../runtime/events.ts";
 import type { FailureSink } from "../runtime/failures.ts";
 import type { KeptResource } from "../source/kubernetes/kept-resource.ts";
 import { keyText, type ResourceKey } from "../source/source.ts";
+import { applyStatus, RESOURCE_TYPES } from "./apply-status.ts";
 import type { WrittenCondition } from "./written-status.ts";
 
 export interface KubernetesFailuresOptions {
@@ -20,7 +14,6 @@ export interface KubernetesFailuresOptions {
   readonly nowMs?: () => number;
 }
 
-const TYPES = { Tenant: TENANTS, AuthPolicy: AUTH_POLICIES };
 /** Not the controllers': what those last said stays, and writing it takes nothing away from here. */
 const FIELD_MANAGER = "heauth-reconciling";
 const CONDITION = "Reconciled";
@@ -51,7 +44,7 @@ export class KubernetesFailures implements FailureSink {
     if (resource === undefined) return;
     const { uid, generation } = resource.meta;
     events.record(
-      { apiVersion: apiVersionOf(TYPES[key.kind]), ...key, ...(uid && { uid }) },
+      { apiVersion: apiVersionOf(RESOURCE_TYPES[key.kind]), ...key, ...(uid && { uid }) },
       { type: "Warning", reason: REASON, action: "Reconcile", note: why },
     );
     const before = this.#before(key, resource);
@@ -90,22 +83,9 @@ export class KubernetesFailures implements FailureSink {
     condition: WrittenCondition | undefined,
     resourceVersion: string | undefined,
   ): Promise<void> {
-    const { kind, namespace, name } = key;
-    const type = TYPES[kind];
-    const place = namespace === "" ? { name } : { namespace, name };
-    const object: KubeObject & { readonly status: object } = {
-      apiVersion: apiVersionOf(type),
-      kind,
-      metadata: { ...place, ...(resourceVersion !== undefined && { resourceVersion }) },
-      status: { conditions: condition === undefined ? [] : [condition] },
-    };
-    try {
-      await this.#options.client.apply(type, object, { fieldManager: FIELD_MANAGER, subresource: "status" });
-    } catch (error) {
-      // It is gone meanwhile.
-      if (isClusterError(error, "NotFound")) return;
-      throw error;
-    }
+    const status = { conditions: condition === undefined ? [] : [condition] };
+    const made = await applyStatus(this.#options.client, key, { fieldManager: FIELD_MANAGER, status, resourceVersion });
+    if (made === undefined) return;
     this.#last.set(keyText(key), { condition, seen: seen.resourceVersion });
   }
 }

@@ -1,16 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "@heauth/program";
-import {
-  AUTH_POLICIES,
-  apiVersionOf,
-  type ClusterClient,
-  isClusterError,
-  type KubeObject,
-  TENANTS,
-} from "@heauth/program/kubernetes";
+import { apiVersionOf, type ClusterClient } from "@heauth/program/kubernetes";
 import type { Events } from "../runtime/events.ts";
 import type { KeptResource } from "../source/kubernetes/kept-resource.ts";
 import { type Kind, keyText, type ResourceKey, resourceName } from "../source/source.ts";
+import { applyStatus, RESOURCE_TYPES } from "./apply-status.ts";
 import { CONDITION_TYPES, type Condition, type ResourceStatus, type StatusSink } from "./condition.ts";
 import { isGood, tellCondition } from "./tell-condition.ts";
 import { type WrittenStatus, writtenStatus } from "./written-status.ts";
@@ -24,11 +18,7 @@ export interface KubernetesStatusOptions {
   readonly nowMs?: () => number;
 }
 
-/** One manager for each controller: with a shared one each apply would take the other's fields away. */
-const KINDS = {
-  Tenant: { type: TENANTS, fieldManager: "heauth-tenant" },
-  AuthPolicy: { type: AUTH_POLICIES, fieldManager: "heauth-auth-policy" },
-} as const satisfies Record<Kind, unknown>;
+const FIELD_MANAGERS: Readonly<Record<Kind, string>> = { Tenant: "heauth-tenant", AuthPolicy: "heauth-auth-policy" };
 
 /** The fields that the controllers write; others (the ledger's anchor) are somebody else's. */
 const OURS = ["tenantId", "policyDigest", "pods", "observedGeneration"] as const;
@@ -66,22 +56,11 @@ export class KubernetesStatus implements StatusSink {
     const { status, changed } = writtenStatus({ ...(tenantId && { tenantId }), ...said }, before, nowMs());
     if (isDeepStrictEqual(ours({ ...status }), ours(before))) return;
 
-    const { type, fieldManager } = KINDS[key.kind];
-    const namespace = key.namespace === "" ? {} : { namespace: key.namespace };
-    const object: KubeObject & { status: WrittenStatus } = {
-      apiVersion: apiVersionOf(type),
-      kind: key.kind,
-      // The version makes it a compare-and-set: another resource of the same name does not get this one's status.
-      metadata: { ...namespace, name: key.name, resourceVersion: unseen?.made ?? resource.resourceVersion },
-      status,
-    };
-    try {
-      const { metadata } = await client.apply<KubeObject>(type, object, { fieldManager, subresource: "status" });
-      this.#last.set(keyText(key), { status, seen: resource.resourceVersion, made: metadata.resourceVersion ?? "" });
-    } catch (error) {
-      if (isClusterError(error, "NotFound")) return;
-      throw error;
-    }
+    const fieldManager = FIELD_MANAGERS[key.kind];
+    const resourceVersion = unseen?.made ?? resource.resourceVersion;
+    const made = await applyStatus(client, key, { fieldManager, status, resourceVersion });
+    if (made === undefined) return;
+    this.#last.set(keyText(key), { status, seen: resource.resourceVersion, made });
     for (const condition of changed) this.#tell(key, resource, before, condition);
   }
 
@@ -101,7 +80,7 @@ export class KubernetesStatus implements StatusSink {
     const old = (before["conditions"] as WrittenStatus["conditions"] | undefined)?.find((each) => each.type === type);
     if (old?.status === status && old.reason === reason) return;
     this.#options.events.record(
-      { apiVersion: apiVersionOf(KINDS[key.kind].type), ...key, ...(meta.uid && { uid: meta.uid }) },
+      { apiVersion: apiVersionOf(RESOURCE_TYPES[key.kind]), ...key, ...(meta.uid && { uid: meta.uid }) },
       {
         type: isGood(condition) ? "Normal" : "Warning",
         reason,
