@@ -1,5 +1,5 @@
-import { request } from "node:http";
 import { type HostPort, pause } from "@heauth/program";
+import { askEnvoy } from "@heauth/sidecar/listeners";
 import { z } from "zod";
 import { PartError } from "./errors.ts";
 
@@ -11,30 +11,11 @@ const listeners = z.object({
     .default([]),
 });
 
-/** Asks Envoy's admin interface, which changes something only when it is asked to by `POST`. */
-async function ask(
-  adminSocket: string,
-  path: string,
-  signal: AbortSignal,
-  method: "GET" | "POST" = "GET",
-): Promise<{ status: number; body: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
-  request({ socketPath: adminSocket, path, method, signal, headers: { connection: "close" } }, (response) => {
-    const chunks: Buffer[] = [];
-    response.on("data", (chunk: Buffer) => chunks.push(chunk));
-    response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
-    response.on("error", reject);
-  })
-    .on("error", reject)
-    .end();
-  return promise;
-}
-
 /** Where Envoy listens. Rejects with `EnvoyFailed` as long as it does not serve. */
 export async function servingAddress(adminSocket: string, signal: AbortSignal): Promise<HostPort> {
-  const ready = await ask(adminSocket, "/ready", signal);
+  const ready = await askEnvoy(adminSocket, "/ready", signal);
   if (ready.status !== 200) throw new PartError("EnvoyFailed", `Envoy is not ready: ${ready.body.trim()}`);
-  const { body } = await ask(adminSocket, "/listeners?format=json", signal);
+  const { body } = await askEnvoy(adminSocket, "/listeners?format=json", signal);
   const address = listeners.parse(JSON.parse(body)).listener_statuses[0]?.local_address.socket_address;
   if (address === undefined) throw new PartError("EnvoyFailed", "Envoy has no listener yet");
   return { host: address.address, port: address.port_value };
@@ -49,7 +30,7 @@ const LOOK_AGAIN_MS = 25;
  */
 export async function drain(adminSocket: string, signal: AbortSignal): Promise<void> {
   for (const path of ["/drain_listeners", "/healthcheck/fail"]) {
-    const { status, body } = await ask(adminSocket, path, signal, "POST");
+    const { status, body } = await askEnvoy(adminSocket, path, signal, "POST");
     if (status !== 200) throw new PartError("EnvoyFailed", `Envoy answers ${status} to ${path}: ${body.trim()}`);
   }
   // Envoy tells of no event.
@@ -57,6 +38,6 @@ export async function drain(adminSocket: string, signal: AbortSignal): Promise<v
 }
 
 async function requestsUnderWay(adminSocket: string, signal: AbortSignal): Promise<number> {
-  const { body } = await ask(adminSocket, "/stats?filter=^http.heauth.downstream_rq_active$", signal);
+  const { body } = await askEnvoy(adminSocket, "/stats?filter=^http.heauth.downstream_rq_active$", signal);
   return Number(/: (\d+)/.exec(body)?.[1] ?? 0);
 }
