@@ -43,7 +43,7 @@ export function takenIn(error: unknown): string | undefined {
 // lock_not_available, idle_in_transaction_session_timeout, too_many_connections, read_only_sql_transaction (a standby after a
 // failover), object_not_in_prerequisite_state (no WAL position on a standby), serialization_failure, deadlock_detected, out of disk, memory.
 const UNAVAILABLE = /^(08...|57P0[1-5]|57014|55P03|25P03|53...|25006|55000|40001|40P01|58...)$/;
-const DISCONNECTED = /^(E[A-Z]{3,}|ERR_STREAM_.*|ERR_SOCKET_.*)$/;
+const DISCONNECTED = /^(E[A-Z]{3,}|EAI_AGAIN|ERR_STREAM_.*|ERR_SOCKET_.*)$/;
 const DRIVER =
   /^(timeout exceeded when trying to connect|Connection terminated|Query read timeout|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after|The server does not support|Client network socket disconnected)/;
 

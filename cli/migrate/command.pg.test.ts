@@ -1,4 +1,4 @@
-import { type TestDatabase, testDatabase } from "@heauth/store/testing";
+import { loginUrl, type TestDatabase, testDatabase } from "@heauth/store/testing";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { heauth } from "../testing/heauth.ts";
 
@@ -16,6 +16,47 @@ test("says what it applied, and then that there is nothing to do", async () => {
   const env = { HEAUTH_DATABASE: store.url };
   expect(await heauth(["migrate"], { env })).toEqual({ code: 0, stdout: "the schema is up to date\n", stderr: "" });
   expect((await heauth(["migrate", "--json"], { env })).stdout).toBe('{"applied":[]}\n');
+});
+
+test("waits for a login that comes later, says so without its password, and then applies", async () => {
+  const name = `late_${store.url.match(/test_(\w{8})/)?.[1]}`;
+  const args = ["migrate", "--wait", "1m", "--database", loginUrl(store.url, name, "s3cret")];
+  const waits = `waiting for the database, 60 s more at most: `;
+  const made = Promise.withResolvers<void>();
+  const run = heauth(args, {
+    onError: (line) => {
+      if (!line.includes(waits)) return;
+      store.superuser
+        .query(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD 's3cret'`)
+        .then(() => made.resolve(), made.reject);
+    },
+  });
+  try {
+    await made.promise;
+    const { code, stdout, stderr } = await run;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^applied 001_/) });
+    expect(stderr).toMatch(new RegExp(`^heauth: ${waits}.*${name}`));
+    expect(stderr).not.toContain("s3cret");
+  } finally {
+    await store.superuser.query(`REASSIGN OWNED BY ${name} TO CURRENT_USER; DROP OWNED BY ${name}; DROP ROLE ${name}`);
+  }
+});
+
+test("does not wait longer than it was told, nor for what waiting would not help", async () => {
+  const away = ["migrate", "--database", "postgresql://127.0.0.1:1/x"];
+  const late = await heauth([...away, "--wait", "300ms"]);
+  expect(late.code).toBe(2);
+  expect(late.stderr).toMatch(
+    /^heauth: waiting for the database, 1 s more at most: .*ECONNREFUSED.*\nheauth: .*does not answer/,
+  );
+  const malformed = await heauth([...away, "--wait", "long"]);
+  expect(malformed).toMatchObject({ code: 2, stderr: expect.stringMatching(/^heauth: wait must be a duration/) });
+  const mere = `mere_${store.url.match(/test_(\w{8})/)?.[1]}`;
+  await store.superuser.query(`CREATE ROLE ${mere} LOGIN PASSWORD 'pw'`);
+  const refused = await heauth(["migrate", "--wait", "--database", loginUrl(store.url, mere, "pw")]);
+  await store.superuser.query(`DROP ROLE ${mere}`);
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toMatch(/^heauth: .*permission denied/);
 });
 
 test.each([

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
   /** Told to stop as soon as it has written this to standard error. */
   readonly stopAt?: string;
+  /** Told of each line that it writes to standard error. */
+  readonly onError?: (line: string) => void;
 }
 
 /** Runs `heauth …` to its end, in an environment without settings of heauth's. */
@@ -25,10 +27,11 @@ export async function heauth(args: readonly string[], options: RunOptions = {}) 
   const env = { ...Object.fromEntries(inherited), ...options.env };
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.on("error", () => {}).end(options.input ?? "");
-  const { stopAt } = options;
-  if (stopAt !== undefined) {
+  const { stopAt, onError } = options;
+  if (stopAt !== undefined || onError !== undefined) {
     createInterface(child.stderr).on("line", (line) => {
-      if (line.includes(stopAt)) child.kill("SIGTERM");
+      onError?.(line);
+      if (stopAt !== undefined && line.includes(stopAt)) child.kill("SIGTERM");
     });
   }
   const [stdout, stderr, [code]] = await Promise.all([
