@@ -6,6 +6,7 @@ import { openWalFolder, type WalFolder } from "../wal/folder.ts";
 import { type FillLevel, fillLevel, pushBackDelay } from "../wal/quota.ts";
 import { admit } from "./admission.ts";
 import { completeLimits, type JournalLimits, type JournalOptions, type JournalOwner } from "./journal-options.ts";
+import { LeavingDisk } from "./leaving-disk.ts";
 import { LiveJournal } from "./live-journal.ts";
 import { Recovery } from "./recovery.ts";
 import { registerJournal } from "./register.ts";
@@ -80,6 +81,7 @@ export class Journal {
   #succession: Promise<void> | undefined;
   #level: FillLevel = "Normal";
   #isFailed = false;
+  #leaving: LeavingDisk | undefined;
 
   constructor(options: JournalOptions, limits: JournalLimits, folder: WalFolder) {
     this.#options = options;
@@ -105,11 +107,21 @@ export class Journal {
     const live = this.#admitted();
     const { id, seq, durable } = live.append({ ...input, pod: live.pod }, durability === "BestEffort");
     if (live.sessions >= this.#limits.maxSessions) this.#succeed(live);
-    if (durability !== "BestEffort") await durable();
+    if (durability !== "BestEffort" || this.#leaving !== undefined) await durable();
     if (durability === "Database") await live.untilCommitted(seq);
+    else await this.#leaving?.committed(live, seq);
     const delay = pushBackDelay(this.#used, this.#limits.quota);
     if (delay > 0) await sleep(delay);
     return { id };
+  }
+
+  /**
+   * The disk goes away: from now on a record counts when the hub has committed it, whatever is asked for, as long as the hub commits; and
+   * what is there is shipped soon.
+   */
+  drain(): void {
+    this.#leaving ??= new LeavingDisk(this.#options.log);
+    this.#shipper.hurry();
   }
 
   /** Undefined before the journal is open. */

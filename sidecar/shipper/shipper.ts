@@ -27,7 +27,9 @@ interface Turn {
   since: number | undefined;
 }
 
+/** How long records wait for others to go with. */
 const LONGEST_OPEN_MS = 1000;
+const HURRIED_OPEN_MS = 100;
 
 /** Brings journals' segments to the hub: one request at a time, until they are acknowledged, for as long as it takes. */
 export class Shipper {
@@ -36,6 +38,7 @@ export class Shipper {
   /** The next one to be served comes first. */
   readonly #turns: Turn[] = [];
   #wake = Promise.withResolvers<void>();
+  #longestOpenMs = LONGEST_OPEN_MS;
   #running: Promise<void> | undefined;
 
   constructor(options: ShipperOptions) {
@@ -63,6 +66,12 @@ export class Shipper {
     if (index >= 0) this.#turns.splice(index, 1);
   }
 
+  /** From now on records wait a tenth of a second at most. */
+  hurry(): void {
+    this.#longestOpenMs = HURRIED_OPEN_MS;
+    this.wake();
+  }
+
   /** There may be something to ship. */
   wake(): void {
     this.#wake.resolve();
@@ -71,7 +80,7 @@ export class Shipper {
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       this.#wake = Promise.withResolvers<void>();
-      const waits = this.#turns.map((turn) => dueIn(turn, performance.now()));
+      const waits = this.#turns.map((turn) => dueIn(turn, performance.now(), this.#longestOpenMs));
       const due = this.#turns[waits.indexOf(0)];
       if (due === undefined) await idle(Math.min(...waits), this.#wake.promise);
       else await this.#serve(due);
@@ -115,11 +124,11 @@ async function idle(ms: number, woken: Promise<void>): Promise<void> {
 }
 
 /** In how many ms the turn's chain should be served. */
-function dueIn(turn: Turn, now: number): number {
+function dueIn(turn: Turn, now: number, longestOpenMs: number): number {
   const { chain } = turn.consignment;
   if (chain.isUnacknowledged) return 0;
   if (chain.unsealed === 0) return Number.POSITIVE_INFINITY;
   if (chain.unsealed >= MAX_SEGMENT_RECORDS || turn.consignment.isUrgent()) return 0;
   turn.since ??= now;
-  return Math.max(0, turn.since + LONGEST_OPEN_MS - now);
+  return Math.max(0, turn.since + longestOpenMs - now);
 }
