@@ -9,10 +9,18 @@ import { buildWithDocker, docker } from "./docker.ts";
  * The cluster that KUBECONFIG, else ~/.kube/config, leads to; it stays as the tests leave it. Its nodes get images from the
  * registry that E2E_REGISTRY names, e.g. `registry.example.org/heauth`, to which Docker must be logged in.
  */
-export async function useCurrentCluster(environment: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
+export async function useCurrentCluster(): Promise<Cluster> {
+  const { path: folder, remove } = await temporaryFolder("heauth-current-", removeFolder);
+  return { ...(await attachCurrentCluster(folder)), stop: remove };
+}
+
+/** The same, with a folder that another program has made. */
+export async function attachCurrentCluster(
+  folder: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Cluster> {
   const registry = environment["E2E_REGISTRY"];
   if (!registry) throw new Error("E2E_CLUSTER=current needs E2E_REGISTRY: where the cluster's nodes get images from");
-  const { path: folder, remove } = await temporaryFolder("heauth-current-", removeFolder);
   const kubeconfig = environment["KUBECONFIG"] || join(homedir(), ".kube/config");
   return {
     ...(await adminOf(folder, kubeconfig, "helm")),
@@ -25,6 +33,6 @@ export async function useCurrentCluster(environment: NodeJS.ProcessEnv = process
     onNode: async () => {
       throw new Error("with E2E_CLUSTER=current nothing can be run on a node");
     },
-    stop: remove,
+    stop: async () => {},
   };
 }

@@ -1,13 +1,11 @@
-import { execFile } from "node:child_process";
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { pause } from "@heauth/program";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { CLUSTER_STARTS_WITHIN_MS, type Cluster, must, startCluster } from "./index.ts";
+import { buildEcho } from "./install/images.ts";
 
-const run = promisify(execFile);
 const TESTING = join(import.meta.dirname, "testing");
 const WHICH = process.env["E2E_CLUSTER"] || "local";
 const NAMESPACE = "node-test";
@@ -17,18 +15,13 @@ const READY_WITHIN = "--timeout=120s";
 
 describe("a real cluster", () => {
   let cluster: Cluster;
-  let context: string;
   const kubectl = (...args: string[]) => must(cluster.kubectl(["--namespace", NAMESPACE, ...args]));
   const ask = (url: string) => kubectl("exec", "client", "--", "echo", "get", url);
   const spec = async (field: string) => JSON.parse(await kubectl("get", "service", "app", "-o", `jsonpath=${field}`));
 
   beforeAll(async () => {
     cluster = await startCluster();
-    context = await mkdtemp(join(tmpdir(), "heauth-echo-"));
-    const go = { env: { ...process.env, CGO_ENABLED: "0" } };
-    await run("go", ["build", "-ldflags=-s -w", "-o", join(context, "echo"), join(TESTING, "echo/main.go")], go);
-    await copyFile(join(TESTING, "echo/Dockerfile"), join(context, "Dockerfile"));
-    const image = await cluster.buildImage({ dockerfile: join(context, "Dockerfile"), context, name: "echo" });
+    const image = await buildEcho(cluster);
     const objects = (await readFile(join(TESTING, "echo.yaml"), "utf8")).replaceAll("IMAGE", image);
     await must(cluster.kubectl(["create", "namespace", NAMESPACE]));
     await must(cluster.kubectl(["--namespace", NAMESPACE, "apply", "--filename=-"], objects));
@@ -38,7 +31,6 @@ describe("a real cluster", () => {
   afterAll(async () => {
     await cluster?.kubectl(["delete", "namespace", NAMESPACE, RESTRICTED, "--ignore-not-found", "--wait=false"]);
     await cluster?.stop();
-    if (context !== undefined) await rm(context, { recursive: true });
   }, 60_000);
 
   test("leads from pod to pod by a Service's name, into the native sidecar", async () => {
@@ -85,12 +77,14 @@ describe("a real cluster", () => {
   });
 
   test("installs charts", async () => {
-    const chart = join(context, "chart");
+    const folder = await mkdtemp(join(tmpdir(), "heauth-chart-"));
+    const chart = join(folder, "chart");
     await must(cluster.helm(["create", chart]));
     await must(cluster.helm(["install", "web", chart, "--namespace", NAMESPACE, "--set=replicaCount=0"]));
     expect(JSON.parse(await must(cluster.helm(["list", "--namespace", NAMESPACE, "--output=json"])))).toMatchObject([
       { name: "web", status: "deployed" },
     ]);
+    await rm(folder, { recursive: true });
   });
 
   (WHICH === "local" ? test : test.skip)(

@@ -16,8 +16,6 @@ const { log } = createLogs({ program: "node", level: "silent" });
 export interface RunningNode {
   /** Its first process. */
   readonly pid: number;
-  /** Runs a command inside the node's namespaces, with the machine's programs and files. */
-  run(command: string, args: readonly string[], input?: string): Promise<CommandResult>;
   /** Ends it with everything in it. */
   stop(): Promise<void>;
 }
@@ -67,14 +65,9 @@ export async function startNode(folder: string): Promise<RunningNode> {
     throw error;
   }
   const pid = first as unknown as number;
+  writeFileSync(pidFile(folder), String(pid));
   return {
     pid,
-    run: (command, args, input = "") =>
-      runCommand(
-        "nsenter",
-        ["--target", String(pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--", command, ...args],
-        { input, environment: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin`, HOME: folder } },
-      ),
     async stop() {
       await child.stop(AbortSignal.timeout(STOP_WITHIN_MS));
       await ended();
@@ -89,6 +82,22 @@ export async function removeNode(folder: string): Promise<void> {
   await removeFolder(folder);
 }
 
+/** Runs a command inside the namespaces of a node that runs, with the machine's programs and files. */
+export async function runOnNode(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  input = "",
+): Promise<CommandResult> {
+  const pid = readFileSync(pidFile(folder), "utf8");
+  const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc"];
+  return await runCommand("nsenter", ["--target", pid, ...namespaces, "--", command, ...args], {
+    input,
+    environment: { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin`, HOME: folder },
+  });
+}
+
+const pidFile = (folder: string) => join(folder, "node.pid");
 const linkFile = (folder: string) => join(folder, "link");
 
 /** The child in the new namespaces; the guard's own children, which are there too for a moment, are in ours. */
