@@ -6,6 +6,7 @@ import { createControllers } from "./controllers/controllers.ts";
 import { TroubleWatch } from "./controllers/tenant/trouble-watch.ts";
 import type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
 import { createJobs } from "./jobs/jobs.ts";
+import type { PodLives } from "./jobs/lost-journals/pod-lives.ts";
 import type { ProgramKeys } from "./jobs/seal/key-changes.ts";
 import { alone } from "./runtime/alone.ts";
 import type { FailureSink } from "./runtime/failures.ts";
@@ -38,6 +39,10 @@ export interface OperatorOptions {
   readonly failureSink?: FailureSink;
   /** How long sidecars may take to commit what they recorded before a session's end; 10 s unless given. */
   readonly blockGraceMs?: number;
+  /** Only where there are pods: what their sidecars' journals lost when they went is told by this. */
+  readonly pods?: PodLives;
+  /** How long a pod must have been gone before its open journals are lost; 60 s unless given. */
+  readonly lostAfterMs?: number;
   /** How often every resource is looked at again, ms; every 10 min unless given. */
   readonly resyncMs?: number;
   /** Where several operators may run: who calls `lead` when this one is to reconcile, until `lost`. It always is unless given. */

@@ -6,6 +6,7 @@ import { createOperator, type OperatorOptions } from "./app.ts";
 import { createElector } from "./runtime/elector.ts";
 import { createEvents } from "./runtime/events.ts";
 import { KubernetesSource } from "./source/kubernetes/kubernetes-source.ts";
+import { clusterPodLives } from "./source/kubernetes/pod-lives.ts";
 import type { ResourceKey } from "./source/source.ts";
 import { KubernetesFailures } from "./status/kubernetes-failures.ts";
 import { KubernetesStatus } from "./status/kubernetes-status.ts";
@@ -13,7 +14,16 @@ import { KubernetesStatus } from "./status/kubernetes-status.ts";
 export interface ClusterOperatorOptions
   extends Pick<
     OperatorOptions,
-    "database" | "ledgerWriter" | "programKeys" | "issuer" | "now" | "log" | "metrics" | "blockGraceMs" | "resyncMs"
+    | "database"
+    | "ledgerWriter"
+    | "programKeys"
+    | "issuer"
+    | "now"
+    | "log"
+    | "metrics"
+    | "blockGraceMs"
+    | "resyncMs"
+    | "lostAfterMs"
   > {
   readonly client: ClusterClient;
   /** heauth's own: its Secrets, its Lease and the anchors of tenants without a resource are there. */
@@ -51,6 +61,7 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
   const operator = createOperator({
     ...options,
     resourceSource: source,
+    pods: clusterPodLives(client, source),
     anchors,
     anchorKeeper: keeper,
     statusSink: new KubernetesStatus({ client, kept, events, log }),

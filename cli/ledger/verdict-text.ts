@@ -1,4 +1,12 @@
-import type { Finding, Place, RecordedRecovery, Verdict } from "@heauth/core/ledger";
+import {
+  describeGap,
+  type Finding,
+  JOURNAL_LOST,
+  type Place,
+  type RecordedGap,
+  type RecordedRecovery,
+  type Verdict,
+} from "@heauth/core/ledger";
 
 /** The verdict for people: one line that says it, then what was found and where. Ends with a newline. */
 export function describeVerdict(tenant: string, verdict: Verdict): string {
@@ -7,10 +15,7 @@ export function describeVerdict(tenant: string, verdict: Verdict): string {
   for (const finding of verdict.findings) lines.push(`  ${describeFinding(finding)}`);
   const untold = verdict.counts.findings - verdict.findings.length;
   if (untold > 0) lines.push(`  and ${untold} more`);
-  for (const { journal, from, lost, record } of verdict.incomplete) {
-    const many = lost === undefined ? "records" : `${lost} records`;
-    lines.push(`  lost: ${many} of journal ${journal} from seq ${from} on (told by record ${record})`);
-  }
+  for (const gap of verdict.incomplete) lines.push(`  ${describeRecordedGap(gap)}`);
   for (const { session, journal, count } of verdict.pending) {
     const many = count === 1 ? "1 record" : `${count} records`;
     lines.push(
@@ -50,6 +55,13 @@ function headline(tenant: string, { status, problem, anchor, counts }: Verdict):
       return `${complete}: the ledger of ${tenant} (${what}); ${held}`;
     }
   }
+}
+
+/** `lost: 4 records of journal 0192… from seq 17 on (told by record 0193…/3)`; no journal is closed that was lost. */
+function describeRecordedGap({ journal, pod, from, lost, reason, record }: RecordedGap): string {
+  const what = describeGap({ journal, from, ...(lost !== undefined && { lost }) }, pod);
+  const why = reason === JOURNAL_LOST ? ", which its pod left without closing it" : "";
+  return `lost: ${what}${why} (told by record ${record})`;
 }
 
 /** `RECOVERED at 2026-11-21T03:04:05Z: 2 log entries lost …` */

@@ -63,6 +63,7 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
     identity: `${hostname()}_${uuidv7()}`,
     leaseMs: config.lease,
     resyncMs: config.resync,
+    lostAfterMs: config.lostAfter,
     ledgerWriter,
     programKeys: keys,
     issuer: config.issuer,

@@ -23,6 +23,7 @@ test("shows what its configuration comes to, without the password", async () => 
   expect(stdout).not.toContain("s3cret");
   expect(stdout).toMatch(/^lease: 20000 # environment$/m);
   expect(stdout).toMatch(/^resync: 600000 # default$/m);
+  expect(stdout).toMatch(/^lostAfter: 60000 # default$/m);
 });
 
 test("tells of every setting", async () => {
@@ -35,6 +36,7 @@ test("tells of every setting", async () => {
     "kubeconfig",
     "namespace",
     "lease",
+    "lost-after",
     "resync",
     "probes",
   ]) {

@@ -4,6 +4,8 @@ import { clusterSettings } from "../cluster/settings.ts";
 
 const resyncMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
 
+const lostAfterMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
+
 /** The settings of `heauth operator`. */
 export const operatorSettings = z.object({
   ...commonSettings,
@@ -15,6 +17,11 @@ export const operatorSettings = z.object({
   lease: setting(durationMs().prefault("15s"), {
     description: "How long an operator that says nothing any more is waited for before another one takes over.",
     example: "15s",
+  }),
+  lostAfter: setting(lostAfterMs.prefault("60s"), {
+    description:
+      "How long a pod must have been gone, and its sidecar silent, before a journal that it has not closed is recorded as lost.",
+    example: "60s",
   }),
   resync: setting(resyncMs.prefault("10m"), {
     description:

@@ -11,6 +11,7 @@ export {
 } from "./ed25519.ts";
 export { LedgerError, type LedgerErrorCode } from "./errors.ts";
 export { Frontier } from "./frontier.ts";
+export { describeGap, JOURNAL_LOST } from "./gap.ts";
 export { EMPTY_ROOT, HASH_BYTES, leafHash, nodeHash, sha256 } from "./hash.ts";
 export { type JournalName, JournalSequence } from "./journal/sequence.ts";
 export {

@@ -1,3 +1,4 @@
+import { JOURNAL_LOST } from "@heauth/core/ledger";
 import { asError, type Logger, type Metrics, type Part } from "@heauth/program";
 import type { Database, LedgerWriter, NamedTenant } from "@heauth/store";
 import type { AnchorStore } from "../anchor/store.ts";
@@ -7,6 +8,8 @@ import { expireSessions } from "./expire-sessions/expire-sessions.ts";
 import { FailingTenants } from "./failing-tenants.ts";
 import { Job } from "./job.ts";
 import { JobLocks } from "./job-lock.ts";
+import { LostJournals } from "./lost-journals/lost-journals.ts";
+import type { PodLives } from "./lost-journals/pod-lives.ts";
 import { dropOld } from "./retention/drop-old.ts";
 import type { ProgramKeys } from "./seal/key-changes.ts";
 import { Sealer } from "./seal/sealer.ts";
@@ -23,6 +26,10 @@ export interface JobsOptions {
   readonly metrics: Metrics;
   /** How long sidecars may take to commit what they recorded before a session's end; 10 s unless given. */
   readonly blockGraceMs?: number;
+  /** Only where there are pods: nobody else's journals are ever found lost. */
+  readonly pods?: PodLives;
+  /** How long a pod must have been gone before its open journals are lost; 60 s unless given. */
+  readonly lostAfterMs?: number;
   /** Told when a tenant's log is halted, for another reason, or sealed again. */
   readonly onHaltChange: (tenant: NamedTenant) => void;
 }
@@ -33,6 +40,7 @@ const INTERVAL_MS = {
   "expire-sessions": 1_000,
   "deliver-alerts": 500,
   retention: 60_000,
+  "lost-journals": 5_000,
 };
 
 /** Jobs on the database: they need nothing else, so they run whoever leads and whatever is away. */
@@ -50,6 +58,7 @@ export function createJobs(options: JobsOptions): Part {
   const blocksClosed = metrics.counter("heauth_blocks_closed_total", {});
   const failing = { closing: new FailingTenants(), amending: new FailingTenants() };
   const notExpiring = new FailingTenants();
+  const gaps = metrics.counter("heauth_gaps_total", { reason: JOURNAL_LOST });
   const grace = options.blockGraceMs === undefined ? {} : { graceMs: options.blockGraceMs };
 
   const job = (name: keyof typeof INTERVAL_MS, round: (stopping: AbortSignal) => Promise<boolean>) =>
@@ -85,6 +94,21 @@ export function createJobs(options: JobsOptions): Part {
       }),
     ),
   ];
+  const { pods, lostAfterMs } = options;
+  if (pods !== undefined) {
+    const lost = new LostJournals({
+      database,
+      recorder,
+      pods,
+      ...(lostAfterMs !== undefined && { graceMs: lostAfterMs }),
+      onLost: ({ tenantId: tenant, journalId: journal, pod }) => {
+        gaps.add();
+        log.warn({ tenant, journal, pod }, "a pod is gone and its journal is not closed: its last records may be lost");
+      },
+      onFailure: failed("lost-journals"),
+    });
+    jobs.push(job("lost-journals", (stopping) => lost.round(stopping)));
+  }
   let unwatch: (() => void) | undefined;
 
   return {

@@ -1,6 +1,7 @@
 import { type LedgerRecord, parsePrivatePart, type StoredPrivatePart } from "@heauth/core/ledger";
 import { type Alerting, isReasonName, reasons } from "@heauth/core/policy";
 import type { Tx } from "../transaction.ts";
+import { gapOccurrences } from "./gap-occurrences.ts";
 import { peerPrefix } from "./peer-prefix.ts";
 import { grouped, type Occurrence, raiseAlerts } from "./raise.ts";
 
@@ -15,14 +16,19 @@ export interface TakenRecord {
 
 /**
  * Raises the alerts that these records give rise to. Alerts derive from records and from nothing else, so they survive
- * whatever the records survive. The list of reasons says which alert, and which only in runs.
+ * whatever the records survive. The list of reasons says which alert, and which only in runs; a `gap` always does.
  */
 export async function raiseFromRecords(tx: Tx, tenantId: string, records: readonly TakenRecord[]): Promise<void> {
   const found = records.filter(({ record }) => alerting(record) !== "Never");
   const each = found.filter(({ record }) => alerting(record) === "Each").map(occurrence);
   const run = found.filter(({ record }) => alerting(record) === "Runs").map(occurrence);
   const weights = await countRuns(tx, tenantId, run);
-  await raiseAlerts(tx, tenantId, [...each, ...run.filter(({ dedupKey }) => weights.has(dedupKey))], weights);
+  const gaps = await gapOccurrences(
+    tx,
+    tenantId,
+    records.map(({ record }) => record),
+  );
+  await raiseAlerts(tx, tenantId, [...each, ...run.filter(({ dedupKey }) => weights.has(dedupKey)), ...gaps], weights);
 }
 
 function alerting({ type, reason }: LedgerRecord): Alerting {

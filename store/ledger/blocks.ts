@@ -19,8 +19,8 @@ const MOST_AMENDED_JOURNALS = 64;
 const AS_NAME = `tenant_id AS "tenantId", session_id AS "sessionId"`;
 
 /**
- * Closed sessions whose block can be closed too: every sidecar journal of the tenant has committed what it recorded before it
- * saw the end, or the grace is over.
+ * Closed sessions whose block can be closed too: every sidecar journal of the tenant, but those that were found lost, has committed
+ * what it recorded before it saw the end, or the grace is over.
  */
 export function blocksToClose(
   tx: Tx,
@@ -36,7 +36,8 @@ export function blocksToClose(
      ), seen AS (
        SELECT journal.tenant_id, min(head.outbox_seq) AS outbox_seq
          FROM journal_head AS head JOIN journal ON journal.tenant_id = head.tenant_id AND journal.id = head.journal_id
-        WHERE head.tenant_id IN (SELECT tenant_id FROM closing) AND NOT head.final AND journal.program = 'sidecar'
+        WHERE head.tenant_id IN (SELECT tenant_id FROM closing) AND NOT head.final AND head.lost_at IS NULL
+          AND journal.program = 'sidecar'
         GROUP BY journal.tenant_id
      )
      SELECT closing.tenant_id AS "tenantId", closing.session_id AS "sessionId"

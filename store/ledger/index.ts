@@ -24,6 +24,13 @@ export {
   readLogHead,
   setHalted,
 } from "./log.ts";
+export {
+  endLostJournal,
+  type OpenJournal,
+  openJournals,
+  type PodWithJournals,
+  podsWithJournals,
+} from "./lost-journals.ts";
 export type { IncomingSegment } from "./open-segment.ts";
 export {
   insertRecovery,

@@ -1,5 +1,6 @@
 import type { Context, Standing } from "./context.ts";
 import type { ErasureBook } from "./erasure-book.ts";
+import type { GapBook } from "./gap-book.ts";
 import { HeaderCheck, type PlacedSegment } from "./header-check.ts";
 import type { JournalBook } from "./journal-book.ts";
 import { misplaced } from "./record-rules.ts";
@@ -16,12 +17,14 @@ export class SegmentCheck {
   readonly #headers: HeaderCheck;
   readonly #sessions: SessionBook;
   readonly #erasures: ErasureBook;
+  readonly #gaps: GapBook;
 
-  constructor(context: Context, journals: JournalBook, sessions: SessionBook, erasures: ErasureBook) {
+  constructor(context: Context, journals: JournalBook, sessions: SessionBook, erasures: ErasureBook, gaps: GapBook) {
     this.#context = context;
     this.#headers = new HeaderCheck(context, journals);
     this.#sessions = sessions;
     this.#erasures = erasures;
+    this.#gaps = gaps;
   }
 
   async take(row: StoredSegment, standing: Standing): Promise<void> {
@@ -47,10 +50,7 @@ export class SegmentCheck {
           report.found("RecordMisplaced", this.#place(row, seq, session, standing), fault);
           continue;
         }
-        if (record.gap !== undefined) {
-          const { journal, from, lost } = record.gap;
-          report.gap({ journal, from, lost, record: record.id });
-        }
+        if (record.gap !== undefined) this.#gaps.met(record, record.gap);
         if (record.erased !== undefined) this.#erasures.met(record);
         if (record.type === "session.open") {
           openings.push({ record, place: this.#place(row, seq, session, standing) });

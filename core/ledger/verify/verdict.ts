@@ -68,11 +68,16 @@ export type Place = {
 
 export type Finding = { readonly class: FindingClass; readonly place: Place; readonly message: string };
 
-/** Records that were lost, and say so. */
+/** Records that were lost, or may have been, and say so. */
 export type RecordedGap = {
   readonly journal: string;
+  /** `<namespace>/<name>`; undefined where the journal has none or is not known any more */
+  readonly pod: string | undefined;
+  /** the first that is missing; of a journal whose end nobody knows, the first that may be */
   readonly from: number;
+  /** undefined: nobody knows how many, perhaps none */
   readonly lost: number | undefined;
+  readonly reason: string | undefined;
   /** id of the `gap` record */
   readonly record: string;
 };
@@ -125,7 +130,10 @@ export type Verdict = {
   readonly status: "Intact" | "Tampered" | "Unchecked";
   readonly problem?: string;
   readonly anchor: AnchorState;
-  /** recorded gaps: intact, but incomplete. At most `maxFindings` of them; `counts.gaps` has them all */
+  /**
+   * recorded gaps: intact, but incomplete. Those of lost journals that were closed after all are none any more. At most
+   * `maxFindings` of them; `counts.gaps` has them all
+   */
   readonly incomplete: readonly RecordedGap[];
   /** at most `maxFindings`; `counts.recoveries` has them all */
   readonly recoveries: readonly RecordedRecovery[];

@@ -8,6 +8,7 @@ import { CheckpointCheck } from "./checkpoint-check.ts";
 import type { Context, Standing } from "./context.ts";
 import { Damage } from "./damage.ts";
 import { ErasureBook } from "./erasure-book.ts";
+import { GapBook } from "./gap-book.ts";
 import { JournalBook } from "./journal-book.ts";
 import { KeyBook } from "./key-book.ts";
 import { RecoveryCheck } from "./recovery-check.ts";
@@ -30,6 +31,7 @@ class Verification {
   readonly #journals: JournalBook;
   readonly #sessions: SessionBook;
   readonly #erasures: ErasureBook;
+  readonly #gaps: GapBook;
   readonly #segments: SegmentCheck;
   readonly #blocks: BlockCheck;
   readonly #checkpoints: CheckpointCheck;
@@ -49,7 +51,8 @@ class Verification {
     this.#journals = new JournalBook(context, this.#keys);
     this.#sessions = new SessionBook(context, this.#journals);
     this.#erasures = new ErasureBook(context);
-    this.#segments = new SegmentCheck(context, this.#journals, this.#sessions, this.#erasures);
+    this.#gaps = new GapBook(context, this.#journals);
+    this.#segments = new SegmentCheck(context, this.#journals, this.#sessions, this.#erasures, this.#gaps);
     this.#blocks = new BlockCheck(context, this.#journals, this.#sessions);
     this.#checkpoints = new CheckpointCheck(context);
     this.#anchor = new AnchorCheck(context, anchor);
@@ -81,6 +84,7 @@ class Verification {
     }
     this.#missingSegments();
     this.#erasures.end();
+    this.#gaps.end();
     const pending = this.#sessions.end(this.#options.maxFindings ?? DEFAULT_FINDINGS);
     report.counts.openJournals = this.#journals.openCount;
     const operator = [...pinned.values()].some(({ program }) => program === "operator");

@@ -4,15 +4,33 @@ import type { ObservedPod } from "../source.ts";
 /** core/v1 Pod, as far as it is looked at. */
 export interface PodObject extends KubeObject {
   readonly spec?: { readonly initContainers?: readonly { readonly name?: string; readonly restartPolicy?: string }[] };
-  readonly status?: { readonly phase?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly initContainerStatuses?: readonly {
+      readonly name?: string;
+      readonly state?: { readonly running?: object };
+    }[];
+  };
 }
 
 /** The name of our sidecar's container in every pod that has one. */
 const SIDECAR = "heauth";
 
+/** No container of it is started again. */
+function isOver({ status }: PodObject): boolean {
+  return status?.phase === "Succeeded" || status?.phase === "Failed";
+}
+
+/** Nothing of our sidecar's runs in it, nor will any more. */
+export function hasEnded(pod: PodObject): boolean {
+  const sidecar = pod.status?.initContainerStatuses?.find(({ name }) => name === SIDECAR);
+  return isOver(pod) && sidecar?.state?.running === undefined;
+}
+
 /** Undefined: the pod has ended, and is nobody's any more. */
-export function keptPod({ metadata, spec, status }: PodObject): ObservedPod | undefined {
-  if (status?.phase === "Succeeded" || status?.phase === "Failed") return undefined;
+export function keptPod(pod: PodObject): ObservedPod | undefined {
+  if (isOver(pod)) return undefined;
+  const { metadata, spec } = pod;
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name ?? "",

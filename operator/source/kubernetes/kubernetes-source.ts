@@ -128,6 +128,11 @@ export class KubernetesSource implements ResourceSource {
     return this.#resources.get({ kind, namespace, name }) as Observed<Kinds[K]> | undefined;
   }
 
+  /** The pod of that name as it was last seen; undefined where there was none, or one that has ended. */
+  pod(name: Name): ObservedPod | undefined {
+    return this.#pods.get(name);
+  }
+
   /** The resource as it was last seen, with its status. */
   kept({ kind, namespace, name }: ResourceKey): KeptResource | undefined {
     return (kind === "Tenant" ? this.#tenants : this.#policies).get({ namespace, name });
