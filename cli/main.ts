@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { explain } from "./explain.ts";
+import { commandsFor } from "./commands.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("./package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -59,8 +59,7 @@ const heauth = new Command("heauth")
 for (const each of programs) heauth.addCommand(each);
 // A long-running program has no use for what the others load, and would keep it in memory for good.
 if (!programs.some((each) => each.name() === process.argv[2])) {
-  const { commands } = await import("./commands.ts");
-  for (const each of commands()) heauth.addCommand(each);
+  for (const each of await commandsFor(process.argv[2])) heauth.addCommand(each);
 }
 endsWith2(heauth);
 
@@ -73,6 +72,7 @@ function endsWith2(command: CommandUnknownOpts): void {
 try {
   await heauth.parseAsync();
 } catch (error) {
+  const { explain } = await import("./explain.ts");
   process.stderr.write(`heauth: ${explain(error)}\n`);
   process.exitCode = 2;
 }
