@@ -10,6 +10,7 @@ import { runHeauth } from "../examples/clinic/tour/standalone.ts";
 import { eventually } from "./faults/eventually.ts";
 import { ask, type Load, type Outcome, startLoad, tally } from "./faults/load.ts";
 import { audit, query } from "./faults/records.ts";
+import { standStill } from "./faults/standing-still.ts";
 import type { Account } from "./standalone/people.ts";
 import { startedBy } from "./standalone/processes.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
@@ -208,8 +209,9 @@ test("stopped for 20 s: known sessions go on within maxStaleness, the rest is to
 test("hung for 8 s: the same, though every statement hangs with it", async () => {
   const server = postgres.pid ?? 0;
   const signal = async (name: "SIGSTOP" | "SIGCONT") => {
-    process.kill(server, name);
-    for (const { pid } of await startedBy(server)) process.kill(pid, name);
+    const send = (pid: number) => (name === "SIGSTOP" ? standStill(pid) : process.kill(pid, name));
+    send(server);
+    for (const { pid } of await startedBy(server)) send(pid);
   };
   const logins: ReturnType<typeof identity>[] = [];
   const course = await outage(

@@ -7,6 +7,7 @@ import { LedgerWriter, openDatabase, revokeSessions } from "@heauth/store";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type Load, type Outcome, startLoad, tally } from "./faults/load.ts";
 import { query } from "./faults/records.ts";
+import { standStill } from "./faults/standing-still.ts";
 import type { Account, Login } from "./standalone/people.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
 
@@ -149,7 +150,7 @@ async function standstill(
   try {
     await Promise.all([load.until(has(200)), otherLoad.until(has(200))]);
     let revokedAt = 0;
-    process.kill(pid, "SIGSTOP");
+    standStill(pid);
     try {
       revokedAt = await revoke(login);
       await pause(MAX_STALENESS_MS + 1_500);

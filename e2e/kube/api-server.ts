@@ -1,5 +1,6 @@
 import type { Child } from "@heauth/program";
 import { type ClusterClient, openCluster } from "@heauth/program/kubernetes";
+import { standStill } from "../faults/standing-still.ts";
 import {
   type Door,
   type KubeUser,
@@ -23,6 +24,11 @@ export interface ApiServerOptions {
   readonly crds?: boolean;
   /** True unless given. */
   readonly auditLog?: boolean;
+  /**
+   * Pods get their service account's token as in a cluster, and the account must be there; false unless given, because nobody makes
+   * the default accounts.
+   */
+  readonly podAccounts?: boolean;
   /** Where data, logs and keys go, and stay. A temporary folder, removed at the end, unless given. */
   readonly folder?: string;
 }
@@ -75,6 +81,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const place = await prepareServer(assets.kubeApiserver, folder, authority, {
     etcdUrl: etcd.url,
     auditLog: options.auditLog ?? true,
+    ...(options.podAccounts && { flags: { "disable-admission-plugins": undefined } }),
   });
   const adminConfig = await writeKubeconfig(folder, place, { user: "admin", token: place.adminToken });
   const { client } = await openCluster({ kubeconfig: adminConfig });
@@ -88,10 +95,10 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     return await writeKubeconfig(folder, door, { user: name, token, namespace });
   }
 
-  function signal(name: NodeJS.Signals): void {
+  function pidOfServer(): number {
     const pid = running?.pid();
     if (pid === undefined) throw new Error("kube-apiserver does not run");
-    process.kill(pid, name);
+    return pid;
   }
 
   async function startServer(): Promise<void> {
@@ -102,7 +109,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
 
   async function stopServer(): Promise<void> {
     const child = running;
-    if (child?.pid() !== undefined) signal("SIGCONT");
+    if (child?.pid() !== undefined) process.kill(pidOfServer(), "SIGCONT");
     running = undefined;
     await child?.stop(AbortSignal.timeout(STOP_WITHIN_MS));
   }
@@ -139,8 +146,10 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     },
     stopServer,
     startServer,
-    pause: () => signal("SIGSTOP"),
-    resume: () => signal("SIGCONT"),
+    pause: () => standStill(pidOfServer()),
+    resume() {
+      process.kill(pidOfServer(), "SIGCONT");
+    },
     pids: () => [etcd.pid(), running?.pid()].filter((pid) => pid !== undefined),
     stop,
   };

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { createChild, createLogs } from "@heauth/program";
 import { eventually } from "../faults/eventually.ts";
+import { standStill } from "../faults/standing-still.ts";
 
 const MAIN = resolve(import.meta.dirname, "../../cli/main.ts");
 const LOG_LINES = 20_000;
@@ -132,7 +133,9 @@ export async function startProgram({ program, flags, env }: ProgramOptions): Pro
       const late = setTimeout(() => signal("SIGKILL"), STOP_WITHIN_MS);
       return await ended.promise.finally(() => clearTimeout(late));
     },
-    pause: () => signal("SIGSTOP"),
+    pause() {
+      if (running) standStill(pid);
+    },
     resume: () => signal("SIGCONT"),
   };
 }

@@ -85,12 +85,13 @@ describeKube("an informer and a real API server", () => {
   test("watches that are cut again and again lose nothing", async () => {
     await started();
     await put("a", "0");
-    for (let round = 1; round <= 5; round++) {
+    const restarts = async () => (await follower.restarts())["cut"] ?? 0;
+    // What is cut before it is open again is no restart of a watch.
+    for (let round = 1; round <= 5 || (await restarts()) < 2; round++) {
       door.cut();
       await change("a", `${round}`);
+      if (round % 2 === 0) await follower.holds(() => follower.informer.get(place("a"))?.text === `${round}`);
     }
-    await follower.holds(() => follower.informer.get(place("a"))?.text === "5");
-    expect((await follower.restarts())["cut"]).toBeGreaterThanOrEqual(1);
   }, 30_000);
 
   test("an API server that was away is followed again, without telling anything twice", async () => {

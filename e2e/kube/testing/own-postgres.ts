@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type OwnServer, startOwnServer } from "@heauth/store/testing";
+import { standStill } from "../../faults/standing-still.ts";
 import { startedBy } from "../../standalone/processes.ts";
 
 /** A PostgreSQL of the test's own, which can be away in two ways. */
@@ -28,8 +29,9 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
     const { pid } = postgres;
     if (pid === undefined) throw new Error("PostgreSQL does not run");
     // The first one first: it must not start others meanwhile.
-    process.kill(pid, name);
-    for (const { pid: child } of await startedBy(pid)) process.kill(child, name);
+    const send = (each: number) => (name === "SIGSTOP" ? standStill(each) : process.kill(each, name));
+    send(pid);
+    for (const { pid: child } of await startedBy(pid)) send(child);
   }
 
   return {
