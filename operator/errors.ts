@@ -12,7 +12,9 @@ export type OperatorErrorCode =
   /** The API server does not take an anchor. */
   | "AnchorRefused"
   /** What was sent to the webhook is no question of an API server's. */
-  | "ReviewUnreadable";
+  | "ReviewUnreadable"
+  /** An AuthPolicy in the cluster does not say whom it selects in a way that we know. */
+  | "PolicyUnreadable";
 
 /** What this package throws. Messages name the thing at fault, never a secret's value or a person. */
 export class OperatorError extends Error {

@@ -12,6 +12,8 @@ export interface MetricSpec {
 const fastSeconds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const slowSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const decision = ["Allow", "Deny"] as const;
+/** Kinds that the webhook is asked about. */
+const reviewed = ["Tenant", "AuthPolicy", "Pod", "other"] as const;
 
 /**
  * Every metric of every program: the one list. No label may hold anything of a person (user, address, path, session), and every
@@ -57,6 +59,16 @@ export const metricList = {
     description: "Requests of public rules that were not recorded",
     labels: {},
   },
+  heauth_passthrough_connections_total: {
+    type: "counter",
+    description: "TCP connections let through to ports that the policy opens to everybody, as Envoy counts them",
+    labels: { port: "open" },
+  },
+  heauth_passthrough_bytes_total: {
+    type: "counter",
+    description: "Bytes of these connections, into the pod and out of it",
+    labels: { port: "open", direction: ["in", "out"] },
+  },
   heauth_session_cache_entries: { type: "gauge", description: "Sessions in the sidecar's cache", labels: {} },
   heauth_session_cache_lookups_total: {
     type: "counter",
@@ -67,6 +79,11 @@ export const metricList = {
     type: "counter",
     description: "Sessions the hub told of that identity's keys do not vouch for",
     labels: {},
+  },
+  heauth_trust_file_unusable: {
+    type: "gauge",
+    description: "1 while a file that sidecars trust by can't be read, or is no good: the last good one counts",
+    labels: { file: ["identity-keys", "hub-ca", "hub-token"] },
   },
   heauth_horizon_age_seconds: {
     type: "gauge",
@@ -224,13 +241,14 @@ export const metricList = {
   heauth_leader: { type: "gauge", description: "1 while this process leads", labels: {} },
   heauth_admission_reviews_total: {
     type: "counter",
-    description: "Resources that the webhook was asked about",
-    labels: { kind: ["Tenant", "AuthPolicy", "other"], decision },
+    description:
+      "Resources and pods that the webhook was asked about; Error: refused, because what it rests on can't be known",
+    labels: { kind: reviewed, decision: [...decision, "Error"] },
   },
   heauth_admission_review_seconds: {
     type: "histogram",
     description: "Time to answer the API server",
-    labels: { kind: ["Tenant", "AuthPolicy", "other"] },
+    labels: { kind: reviewed },
     buckets: slowSeconds,
   },
   heauth_admission_unreadable_total: {

@@ -23,12 +23,18 @@ export const webhookSettings = z
       example: "heauth-webhook",
     }),
     configuration: setting(objectName.default("heauth-webhook"), {
-      description: "The ValidatingWebhookConfiguration whose caBundle is kept.",
+      description:
+        "The ValidatingWebhookConfiguration, and with --injection the MutatingWebhookConfiguration, whose caBundle is kept.",
       example: "heauth-webhook",
     }),
     certificates: setting(objectName.default("heauth-webhook-certificates"), {
       description: "The Secret that holds certificates of our own, for all replicas.",
       example: "heauth-webhook-certificates",
+    }),
+    injection: setting(file, {
+      description:
+        "YAML file of what pods are injected with; without it none is, and no question about pods is answered.",
+      example: "/etc/heauth/injection/injection.yaml",
     }),
     tlsCert: setting(file, {
       description:

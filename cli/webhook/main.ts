@@ -7,8 +7,9 @@ export function runWebhook({ version, argv }: { version: string; argv: string[] 
   return main({
     name: "webhook",
     version,
-    about: `Tells the API server which Tenants and AuthPolicies are valid. It issues and renews its own certificates, unless
---tls-cert and --tls-key give some, and needs no database.`,
+    about: `Tells the API server which Tenants and AuthPolicies are valid, and with --injection puts the sidecar and Envoy into pods
+that an AuthPolicy selects. It issues and renews its own certificates, unless --tls-cert and --tls-key give some, and needs no
+database.`,
     schema: webhookSettings,
     argv,
     compose: composeWebhook,

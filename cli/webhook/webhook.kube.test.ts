@@ -7,7 +7,17 @@ import { fileURLToPath } from "node:url";
 import { authPolicy, changed } from "@heauth/core/resources/testing";
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { pause } from "@heauth/program";
-import { type ClusterClient, openCluster, SECRETS, TENANTS, VALIDATING_WEBHOOKS } from "@heauth/program/kubernetes";
+import {
+  AUTH_POLICIES,
+  type ClusterClient,
+  MUTATING_WEBHOOKS,
+  NAMESPACES,
+  openCluster,
+  PODS,
+  SECRETS,
+  TENANTS,
+  VALIDATING_WEBHOOKS,
+} from "@heauth/program/kubernetes";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import { freePort } from "../parts/free-port.ts";
@@ -34,13 +44,14 @@ describeKube("heauth webhook as its own account", () => {
   beforeAll(async () => {
     server = await startApiServer();
     folder = await mkdtemp(join(tmpdir(), "heauth-webhook-"));
-    for (const file of ["namespace.yaml", "rbac/webhook.yaml", "webhook.yaml"]) {
+    for (const file of ["namespace.yaml", "rbac/webhook.yaml", "webhook.yaml", "injection.yaml"]) {
       expect(await server.kubectl(["apply", "-f", join(MANIFESTS, file)])).toMatchObject({ code: 0 });
     }
     // There are no pods: the Service is another name for this machine.
     const service = { spec: { type: "ExternalName", externalName: "localhost", selector: null, ports: null } };
     await kubectl("patch", "service", "-n", account.namespace, NAME, "--type=merge", "-p", JSON.stringify(service));
     await kubectl("create", "namespace", "shop");
+    await kubectl("label", "namespace", "shop", "heauth.io/injection=required");
     kubeconfig = await server.kubeconfig(account);
     ({ client: own } = await openCluster({ kubeconfig }));
   }, API_SERVER_STARTS_WITHIN_MS);
@@ -86,9 +97,18 @@ describeKube("heauth webhook as its own account", () => {
   }
 
   test("it needs exactly the rights that it has", async () => {
-    const { port, page, process: running } = await start();
-    const at = [{ op: "replace", path: "/webhooks/0/clientConfig/service/port", value: port }];
-    await kubectl("patch", "validatingwebhookconfiguration", NAME, "--type=json", "-p", JSON.stringify(at));
+    const injection = join(folder, "injection.yaml");
+    await writeFile(injection, "images: {heauth: heauth:1, envoy: heauth-envoy:1}");
+    const { port, page, process: running } = await start({ injection });
+    const at = (webhook: number) => ({
+      op: "replace",
+      path: `/webhooks/${webhook}/clientConfig/service/port`,
+      value: port,
+    });
+    const patch = (kind: string, webhooks: number[]) =>
+      kubectl("patch", kind, NAME, "--type=json", "-p", JSON.stringify(webhooks.map(at)));
+    await patch("mutatingwebhookconfiguration", [0]);
+    await patch("validatingwebhookconfiguration", [0, 1]);
     let refused = await create(changed(authPolicy, "spec.rules.2.when", "nonsense"));
     for (let tries = 0; refused.stderr.includes("failed calling webhook") && tries < 50; tries++) {
       await pause(100);
@@ -97,6 +117,7 @@ describeKube("heauth webhook as its own account", () => {
     expect(refused.stderr).toContain("spec.rules[2].when");
     const { code, stderr } = await create(authPolicy);
     expect([code, stderr]).toEqual([0, expect.stringContaining("there is no Tenant acme yet")]);
+    expect((await create(pod)).stderr).toContain("no AuthPolicy in shop selects the pod's labels");
     expect((await page("/metrics")).text).toMatch(
       /^heauth_certificate_expiry_seconds\{certificate="authority"\} 3\d{7}/m,
     );
@@ -118,17 +139,26 @@ describeKube("heauth webhook as its own account", () => {
     expect(await once(running, "exit")).toEqual([0, null]);
   }, 60_000);
 
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "web", namespace: "shop" },
+    spec: { containers: [{ name: "app", image: "app" }] },
+  };
   const create = (resource: object) =>
     server.kubectl(["create", "--dry-run=server", "-f", "-"], JSON.stringify(resource));
 
-  /** What the manifest grants: verb, group, resource, name. */
+  /** What the manifest grants: verb, group, resource, name; the one that it is asked about where the manifest names none. */
   async function granted(): Promise<string[]> {
     const text = await readFile(join(MANIFESTS, "rbac/webhook.yaml"), "utf8");
     const rules = parseAllDocuments(text).flatMap((each) => (each.toJS() as { rules?: Rule[] }).rules ?? []);
-    return rules.flatMap(({ apiGroups, resources, resourceNames = ["acme"], verbs }) =>
+    const asked: Record<string, string> = { tenants: "acme", namespaces: "shop" };
+    return rules.flatMap(({ apiGroups, resources, resourceNames, verbs }) =>
       apiGroups.flatMap((group) =>
         resources.flatMap((resource) =>
-          resourceNames.flatMap((name) => verbs.map((verb) => `${verb} ${group}/${resource} ${name}`)),
+          (resourceNames ?? [asked[resource]]).flatMap((name) =>
+            verbs.map((verb) => `${verb} ${group}/${resource} ${name}`),
+          ),
         ),
       ),
     );
@@ -149,6 +179,10 @@ describeKube("heauth webhook as its own account", () => {
       () => own.remove(VALIDATING_WEBHOOKS, { name: NAME }),
       () => own.patch(TENANTS, { name: "acme" }, { metadata: { labels: { a: "b" } } }),
       () => own.list(TENANTS, {}),
+      () => own.list(NAMESPACES, {}),
+      () => own.get(AUTH_POLICIES, { namespace: "shop", name: "web" }),
+      () => own.list(PODS, { namespace: "shop" }),
+      () => own.apply(MUTATING_WEBHOOKS, { metadata: { name: "other" } }, asOwn),
     ]) {
       await expect(attempt()).rejects.toMatchObject({ code: "Forbidden" });
     }

@@ -21,7 +21,7 @@ let review: (body: unknown) => Promise<unknown>;
 beforeEach(async () => {
   review = async (body) => ({ seen: body });
   const listen = { host: "127.0.0.1", port: 0 };
-  server = createAdmissionServer({ listen, review: (body) => review(body), log, metrics });
+  server = createAdmissionServer({ listen, reviews: { "/validate": (body) => review(body) }, log, metrics });
   server.show(await newLeaf());
   await server.start();
 });

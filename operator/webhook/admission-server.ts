@@ -17,13 +17,13 @@ import type { Pair } from "./certificates/pair.ts";
 
 export interface AdmissionServerOptions {
   readonly listen: HostPort;
-  /** Answers an AdmissionReview. */
-  readonly review: (body: unknown) => Promise<unknown>;
+  /** By path, what answers an AdmissionReview there. */
+  readonly reviews: Readonly<Record<string, (body: unknown) => Promise<unknown>>>;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
-/** `POST /validate` over TLS. */
+/** Reviews over TLS. */
 export interface AdmissionServer extends Part {
   /** New connections are shown this certificate; those that stand go on. Needed before the start. */
   show(leaf: Pair): void;
@@ -43,9 +43,11 @@ const KEEP_ALIVE_MS = 120_000;
 
 /**
  * The API server's door. Callers show no certificate: what is answered here is a judgement on what the caller itself sent, with
- * warnings that tell whether a Tenant exists and which of its limits the caller's AuthPolicy exceeds.
+ * warnings that tell whether a Tenant exists and which of its limits the caller's AuthPolicy exceeds, and for pods whether the
+ * namespace is injected and which AuthPolicy selects which labels there.
  */
-export function createAdmissionServer({ listen, review, log, metrics }: AdmissionServerOptions): AdmissionServer {
+export function createAdmissionServer({ listen, reviews, log, metrics }: AdmissionServerOptions): AdmissionServer {
+  const paths = Object.keys(reviews);
   const unreadable = metrics.counter("heauth_admission_unreadable_total", {});
   const app = fastify({
     https: { minVersion: "TLSv1.3", maxHeaderSize: HEAD_LIMIT, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
@@ -64,8 +66,8 @@ export function createAdmissionServer({ listen, review, log, metrics }: Admissio
     else log.error({ err: asError(error) }, "a review failed");
     return send(reply, status, code, title);
   });
-  app.setNotFoundHandler((_, reply) => send(reply, 404, "NotFound", "There is only POST /validate"));
-  app.post("/validate", ({ body }) => review(body));
+  app.setNotFoundHandler((_, reply) => send(reply, 404, "NotFound", `There is only POST ${paths.join(", ")}`));
+  for (const path of paths) app.post(path, ({ body }) => reviews[path]?.(body));
   const server = app.server as unknown as Server;
 
   return {

@@ -1,10 +1,21 @@
-import { type Clock, type Health, type HostPort, inOrder, type Logs, type Metrics, type Part } from "@heauth/program";
-import type { ClusterClient } from "@heauth/program/kubernetes";
+import {
+  type Clock,
+  type Health,
+  type HostPort,
+  inOrder,
+  type Logger,
+  type Logs,
+  type Metrics,
+  type Part,
+} from "@heauth/program";
+import { type ClusterClient, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from "@heauth/program/kubernetes";
+import { createPodReviewer } from "./admission/pod-reviewer.ts";
 import { createReviewer } from "./admission/reviewer.ts";
-import { createAdmissionServer } from "./admission-server.ts";
+import { type AdmissionServerOptions, createAdmissionServer } from "./admission-server.ts";
 import { type CertificateKeeper, createCertificateKeeper } from "./certificates/certificate-keeper.ts";
 import { isGoodAt, type Pair, validityOf } from "./certificates/pair.ts";
 import { createSuppliedCertificate } from "./certificates/supplied-certificate.ts";
+import type { InjectionSettings } from "./injection/index.ts";
 
 /** Certificates of our own, kept in the cluster. */
 export interface OwnCertificates {
@@ -12,7 +23,7 @@ export interface OwnCertificates {
   readonly namespace: string;
   /** The Service by which the API server calls. */
   readonly service: string;
-  /** The ValidatingWebhookConfiguration. */
+  /** The ValidatingWebhookConfiguration, and where pods are injected the MutatingWebhookConfiguration. */
   readonly configuration: string;
   /** The Secret that holds the certificates. */
   readonly secret: string;
@@ -32,6 +43,8 @@ export interface WebhookOptions {
   readonly client: ClusterClient;
   readonly listen: HostPort;
   readonly certificates: OwnCertificates | SuppliedCertificates;
+  /** What pods are injected with; without it no question about pods is answered. */
+  readonly injection?: InjectionSettings;
   readonly clock: Clock;
   readonly logs: Logs;
   readonly metrics: Metrics;
@@ -48,9 +61,9 @@ export interface Webhook extends Part {
 
 /** Composes the webhook: what keeps its certificate, and the server that answers. It reaches no database. */
 export function createWebhook(options: WebhookOptions): Webhook {
-  const { client, listen, clock, logs, metrics, health } = options;
+  const { listen, clock, logs, metrics, health } = options;
   const log = logs.part("webhook");
-  const server = createAdmissionServer({ listen, review: createReviewer({ client, log, metrics }), log, metrics });
+  const server = createAdmissionServer({ listen, reviews: reviewsOf(options, log), log, metrics });
   let shown: Pair | undefined;
   const show = (leaf: Pair) => {
     server.show(leaf);
@@ -84,13 +97,25 @@ export function createWebhook(options: WebhookOptions): Webhook {
   };
 }
 
+/** What is answered where. */
+function reviewsOf(
+  { client, injection: settings, metrics }: WebhookOptions,
+  log: Logger,
+): AdmissionServerOptions["reviews"] {
+  const validate = createReviewer({ client, log, metrics });
+  if (settings === undefined) return { "/validate": validate };
+  const pods = createPodReviewer({ client, settings, log, metrics });
+  return { "/validate": validate, "/mutate": pods.mutate, "/validate-pod": pods.validate };
+}
+
 function createKeeper(options: WebhookOptions, own: OwnCertificates, show: (leaf: Pair) => void): CertificateKeeper {
   const { client, clock, logs, metrics } = options;
-  const { namespace, service, configuration, replica, everyMs } = own;
+  const { namespace, service, configuration: name, replica, everyMs } = own;
+  const types = options.injection === undefined ? [VALIDATING_WEBHOOKS] : [VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS];
   return createCertificateKeeper({
     client,
     secret: { namespace, name: own.secret },
-    configuration,
+    configurations: types.map((type) => ({ type, name })),
     names: [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`],
     show,
     replica,

@@ -5,3 +5,4 @@ export {
   type Webhook,
   type WebhookOptions,
 } from "./app.ts";
+export type { ConfigMapKey, InjectionSettings, Resources } from "./injection/index.ts";

@@ -9,6 +9,7 @@ export {
   CONFIG_MAPS,
   EVENTS,
   LEASES,
+  MUTATING_WEBHOOKS,
   NAMESPACES,
   PODS,
   type ResourceType,

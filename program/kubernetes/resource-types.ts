@@ -29,6 +29,13 @@ export const VALIDATING_WEBHOOKS = resourceType(
   "ValidatingWebhookConfiguration",
   false,
 );
+export const MUTATING_WEBHOOKS = resourceType(
+  "admissionregistration.k8s.io",
+  "v1",
+  "mutatingwebhookconfigurations",
+  "MutatingWebhookConfiguration",
+  false,
+);
 
 /** `apiVersion` of objects of this type. */
 export function apiVersionOf({ group, version }: ResourceType): string {

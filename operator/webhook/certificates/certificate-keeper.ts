@@ -1,6 +1,6 @@
 import { asError, type Clock, createBackoff, type Logger, type Metrics, type Part, retry } from "@heauth/program";
 import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
-import { readTrust, type Trust, trusts, writeTrust } from "./ca-bundle.ts";
+import { type ConfigurationName, nameOf, readTrust, soleBundle, trusts, writeTrust } from "./ca-bundle.ts";
 import { type CertificateSet, trustBundle } from "./certificate-set.ts";
 import type { Pair } from "./pair.ts";
 import { renewed } from "./renew.ts";
@@ -10,8 +10,8 @@ export interface CertificateKeeperOptions {
   readonly client: ClusterClient;
   /** Where the certificates are kept, for all replicas. */
   readonly secret: SecretName;
-  /** The ValidatingWebhookConfiguration whose `caBundle` it keeps. */
-  readonly configuration: string;
+  /** Those whose `caBundle` it keeps. */
+  readonly configurations: readonly ConfigurationName[];
   /** DNS names that the API server calls by. */
   readonly names: readonly string[];
   /** Told of each certificate that is to be shown from now on. */
@@ -21,7 +21,7 @@ export interface CertificateKeeperOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Between two looks at Secret and configuration. */
+  /** Between two looks at Secret and configurations. */
   readonly everyMs?: number;
 }
 
@@ -45,13 +45,15 @@ const SPREAD_MS = 60_000;
 const CONFLICTS = 10;
 
 export function createCertificateKeeper(options: CertificateKeeperOptions): CertificateKeeper {
-  const { client, secret, configuration, names, show, replica, clock, log, metrics, everyMs = EVERY_MS } = options;
+  const { client, secret, configurations, names, show, replica, clock, log, metrics, everyMs = EVERY_MS } = options;
   const renewals = metrics.counter("heauth_certificate_renewals_total", {});
   const failures = metrics.counter("heauth_certificate_failures_total", {});
   const stopping = new AbortController();
   const { signal } = stopping;
   let held: CertificateSet | undefined;
   let published: { readonly bundle: string; readonly sinceMs: number } | undefined;
+  /** The configurations that are not there, or do not have what is held. */
+  let distrusting: readonly ConfigurationName[] = configurations;
   let looking: Promise<void> | undefined;
   let failing: string | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -67,12 +69,13 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
   }
 
   /**
-   * The configuration is read before the Secret: then a replica that read an older Secret meets a conflict, instead of taking a
+   * The configurations are read before the Secret: then a replica that read an older Secret meets a conflict, instead of taking a
    * newer bundle back.
    */
   async function once(): Promise<void> {
-    const trust = await readTrust(client, configuration, signal);
-    notePublished(soleBundle(trust));
+    const read = await Promise.all(configurations.map((each) => readTrust(client, each, signal)));
+    const present = read.filter((trust) => trust !== undefined);
+    notePublished(soleBundle(present));
     const stored = await readStored(client, secret, signal);
     const set = await renewed(stored.set ?? held, { nowMs: clock.wallMs(), names, trusted: trusted() });
     if (set !== stored.set) {
@@ -83,12 +86,17 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
     const bundle = trustBundle(set);
     const isNew = set.leaf.certificate !== held?.leaf.certificate;
     held = set;
+    distrusting = configurations.filter((_, index) => {
+      const trust = read[index];
+      return trust === undefined || !trusts(trust, bundle);
+    });
     try {
-      if (trust !== undefined && !trusts(trust, bundle)) {
-        await writeTrust(client, configuration, trust, { bundle, signal });
-        notePublished(bundle);
-        log.info(`caBundle written to the ValidatingWebhookConfiguration ${configuration}`);
+      for (const trust of present.filter((each) => !trusts(each, bundle))) {
+        await writeTrust(client, trust, { bundle, signal });
+        distrusting = distrusting.filter((each) => each !== trust.configuration);
+        log.info(`caBundle written to the ${nameOf(trust.configuration)}`);
       }
+      if (present.length > 0) notePublished(bundle);
     } finally {
       if (isNew) show(set.leaf);
     }
@@ -126,8 +134,8 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
     held: () => held,
     distrust() {
       if (held === undefined) return "there is no certificate yet";
-      if (published === undefined) return `no caBundle in the ValidatingWebhookConfiguration ${configuration}`;
-      return published.bundle === trustBundle(held) ? undefined : "the caBundle is not the certificate's";
+      if (distrusting.length === 0) return undefined;
+      return `the certificate's caBundle is not in the ${distrusting.map(nameOf).join(" and the ")}`;
     },
     look,
     async start() {
@@ -142,10 +150,4 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
       await looking?.catch(() => {});
     },
   };
-}
-
-/** What all webhooks of the configuration have in common. */
-function soleBundle(trust: Trust | undefined): string | undefined {
-  const [first] = trust?.bundles.values() ?? [];
-  return trust !== undefined && first && trusts(trust, first) ? first : undefined;
 }

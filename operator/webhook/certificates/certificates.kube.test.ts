@@ -3,9 +3,17 @@ import { request } from "node:https";
 import { tenant } from "@heauth/core/resources/testing";
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { pause } from "@heauth/program";
-import { type ClusterClient, openCluster, SECRETS, TENANTS, VALIDATING_WEBHOOKS } from "@heauth/program/kubernetes";
+import {
+  type ClusterClient,
+  MUTATING_WEBHOOKS,
+  openCluster,
+  SECRETS,
+  TENANTS,
+  VALIDATING_WEBHOOKS,
+} from "@heauth/program/kubernetes";
 import { createManualClock } from "@heauth/program/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { settings } from "../injection/testing/pods.ts";
 import { reviewOf } from "../testing/review-of.ts";
 import {
   call,
@@ -40,7 +48,9 @@ describeKube("certificates in a real cluster", () => {
   afterEach(async () => {
     await Promise.all(replicas.map((each) => each.stop()));
     replicas = [];
-    await kubectl(server, ["delete", "validatingwebhookconfiguration", NAME, "--ignore-not-found"]);
+    for (const { plural } of [VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS]) {
+      await kubectl(server, ["delete", plural, NAME, "--ignore-not-found"]);
+    }
     await kubectl(server, ["delete", "secret", "-n", NAMESPACE, SECRET, "--ignore-not-found"]);
     await kubectl(server, ["delete", "tenants", "--all"]);
   });
@@ -54,12 +64,12 @@ describeKube("certificates in a real cluster", () => {
     const { data } = await admin.get<{ metadata: object; data?: Record<string, string> }>(SECRETS, secretName);
     return fromSecretData(data);
   }
-  async function configured() {
+  async function configured(type = VALIDATING_WEBHOOKS) {
     const name = { name: NAME };
     const { webhooks = [] } = await admin.get<{
       metadata: object;
       webhooks?: { clientConfig: { caBundle?: string } }[];
-    }>(VALIDATING_WEBHOOKS, name);
+    }>(type, name);
     return webhooks;
   }
   async function published(): Promise<string> {
@@ -98,15 +108,19 @@ describeKube("certificates in a real cluster", () => {
     expect(type).toBe("kubernetes.io/tls");
   });
 
-  test("only caBundle is written; applying the manifest again leaves it alone", async () => {
-    const [before] = await configured();
-    await start({ called: false });
+  test("only caBundle is written, for each webhook; applying the manifests again leaves it alone", async () => {
+    await installWebhook(server, {}, { injection: true });
+    const all = async () => [...(await configured()), ...(await configured(MUTATING_WEBHOOKS))];
+    const before = await all();
+    const { health } = await start({ called: false, injection: settings });
     const bundle = await published();
     expect(bundle).toContain("BEGIN CERTIFICATE");
     const caBundle = Buffer.from(bundle).toString("base64");
-    expect(await configured()).toEqual([{ ...before, clientConfig: { ...before?.clientConfig, caBundle } }]);
-    await installWebhook(server);
-    expect(await published()).toBe(bundle);
+    expect(await all()).toEqual(before.map((each) => ({ ...each, clientConfig: { ...each.clientConfig, caBundle } })));
+    await installWebhook(server, {}, { injection: true });
+    const after = await all();
+    expect(after.map(({ clientConfig }) => clientConfig.caBundle)).toEqual([caBundle, caBundle, caBundle]);
+    expect(health.ready()).toEqual({ ok: true, problems: {} });
   });
 
   test("what somebody does to Secret and caBundle is put right within seconds, and trust stays as it was", async () => {
@@ -256,10 +270,23 @@ describeKube("certificates in a real cluster", () => {
   test("while there is no configuration it is not ready, and says why", async () => {
     await kubectl(server, ["delete", "validatingwebhookconfiguration", NAME]);
     const { health, webhook } = await start({ called: false });
-    expect(health.ready().problems).toEqual({ caBundle: `no caBundle in the ValidatingWebhookConfiguration ${NAME}` });
+    const caBundle = `the certificate's caBundle is not in the ValidatingWebhookConfiguration ${NAME}`;
+    expect(health.ready().problems).toEqual({ caBundle });
     await installWebhook(server);
     await webhook.look();
     expect(health.ready()).toEqual({ ok: true, problems: {} });
+  });
+
+  test("with injection it looks after both configurations, and names the one that is missing", async () => {
+    const { health, webhook } = await start({ called: false, injection: settings });
+    const caBundle = `the certificate's caBundle is not in the MutatingWebhookConfiguration ${NAME}`;
+    expect(health.ready().problems).toEqual({ caBundle });
+    await installWebhook(server, {}, { injection: true });
+    await webhook.look();
+    expect(health.ready()).toEqual({ ok: true, problems: {} });
+    expect(
+      Buffer.from((await configured(MUTATING_WEBHOOKS))[0]?.clientConfig.caBundle ?? "", "base64").toString(),
+    ).toBe(await published());
   });
 
   test("while the API server is away the certificate is shown on, and it is looked after again afterwards", async () => {

@@ -47,7 +47,7 @@ describeKube("two replicas, of which one gets in between the other's reading and
     const made = createCertificateKeeper({
       client: its,
       secret,
-      configuration: NAME,
+      configurations: [{ type: VALIDATING_WEBHOOKS, name: NAME }],
       names,
       show() {},
       replica,

@@ -7,6 +7,7 @@ import type { InjectionSettings } from "./settings.ts";
 
 /** A policy, as far as a pod's injection depends on it. */
 export interface PodPolicy extends Selecting {
+  /** Those that it protects, and those that it lets through. */
   readonly ports: readonly number[];
 }
 
@@ -36,6 +37,7 @@ export function answerPod(object: unknown, around: Around): PodAnswer {
   if (level === undefined) return UNCHANGED;
   const pod = readPod(object);
   if (pod === undefined) return refused({ reason: "PodUnreadable", message: "this is no pod that heauth can read" });
+  if (isMirror(pod)) return UNCHANGED;
   const { chosen } = choosePolicy(policies, pod.metadata.labels ?? {});
   if (chosen === undefined) return level === "required" ? refused(notSelected(namespace.name)) : UNCHANGED;
   const port = chosen.ports.find((each) => Object.values(settings.ports).includes(each));
@@ -54,6 +56,11 @@ export function injectionLevel({ namespace, settings }: Around): "enabled" | "re
   if (namespace.name === "kube-system" || namespace.name === settings.namespace) return undefined;
   const level = namespace.labels[INJECTION_LABEL];
   return level === "enabled" || level === "required" ? level : undefined;
+}
+
+/** What the kubelet shows of a static pod, which runs as its file on the node says; nothing runs for it otherwise. */
+function isMirror({ metadata }: Pod): boolean {
+  return metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined;
 }
 
 function refused(refusal: Refusal): PodAnswer {

@@ -2,6 +2,7 @@ import type { Performed } from "./handlers.ts";
 import { CONTAINERS, FOLDERS, VOLUMES } from "./names.ts";
 import { type Container, containersOf, type Pod } from "./pod.ts";
 import type { InjectionSettings } from "./settings.ts";
+import { drainWithin, stopWithin } from "./stopping.ts";
 import { FILES, walSize } from "./volumes.ts";
 
 const STORAGE = "ephemeral-storage";
@@ -49,6 +50,7 @@ export function sidecarContainer(pod: Pod, performed: Performed, settings: Injec
   const size = { [STORAGE]: walSize(settings) };
   const isLimited = containersOf(pod).some((each) => each.resources?.limits?.[STORAGE] !== undefined);
   const { [STORAGE]: _, ...otherLimits } = limits;
+  const within = drainWithin(pod.spec.terminationGracePeriodSeconds ?? null);
   return {
     name: CONTAINERS.sidecar,
     image: images.heauth,
@@ -67,6 +69,7 @@ export function sidecarContainer(pod: Pod, performed: Performed, settings: Injec
       `--pod-envoy=${ENVOY_FOLDER}`,
       `--pod-envoy-port=${ports.envoy}`,
       `--health-port=${ports.health}`,
+      `--stop-within=${stopWithin}`,
     ],
     env: [{ name: "HEAUTH_KUBELET_CHECKS", value: literal(JSON.stringify(performed)) }],
     // As soon as one container has a limit, the kubelet holds the whole pod to the sum of all that there are: ours makes room for the log then.
@@ -76,7 +79,7 @@ export function sidecarContainer(pod: Pod, performed: Performed, settings: Injec
     livenessProbe: probe(ports.health, "/healthz", { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe(ports.health, "/readyz", { periodSeconds: 2, failureThreshold: 3 }),
     // Every preStop begins when the pod's deletion does; this one ends when nothing is under way any more.
-    lifecycle: { preStop: { exec: { command: [HEAUTH, "drain", `--pod-envoy=${ENVOY_FOLDER}`] } } },
+    lifecycle: { preStop: { exec: { command: [HEAUTH, "drain", `--pod-envoy=${ENVOY_FOLDER}`, `--within=${within}`] } } },
     securityContext: userContext(ids.sidecar, ids.group),
     volumeMounts: [
       { name: VOLUMES.run, mountPath: FOLDERS.run },

@@ -13,7 +13,9 @@ export const FILES = { token: "token", hubCa: "hub-ca.crt", identityKeys: "ledge
 
 /** Room for the write-ahead log: its quota, and a quarter for what waits to be deleted. */
 export function walSize({ walQuota }: Pick<InjectionSettings, "walQuota">): string {
-  return `${Math.ceil(walQuota * 1.25)}Mi`;
+  const size = Math.ceil(walQuota * 1.25);
+  // As Kubernetes itself writes it, so that it comes back as it went.
+  return size % 1024 === 0 ? `${size / 1024}Gi` : `${size}Mi`;
 }
 
 export function volumesFor(settings: InjectionSettings): Volume[] {

@@ -12,6 +12,7 @@ import {
 import { openCluster } from "@heauth/program/kubernetes";
 import { parseAllDocuments } from "yaml";
 import { createWebhook, type Webhook } from "../app.ts";
+import type { InjectionSettings } from "../injection/index.ts";
 
 /** Of the real API server that tests start. */
 export interface Cluster {
@@ -27,14 +28,21 @@ export const NAME = "heauth-webhook";
 export const SECRET = "heauth-webhook-certificates";
 
 const FILES = ["namespace.yaml", "rbac/webhook.yaml", "webhook.yaml"];
+/** Which pods are injected: not installed unless told, because nobody answers for it then. */
+const INJECTION = "injection.yaml";
 const manifests = new URL("../../../manifests/", import.meta.url);
 
 /**
  * Installs the manifests as they are, with one change: there are no pods behind the Service, so it is another name for this
  * machine. The API server calls, and checks the certificate, by the Service's name.
  */
-export async function installWebhook(cluster: Cluster, more: object = {}): Promise<void> {
-  const texts = await Promise.all(FILES.map((file) => readFile(new URL(file, manifests), "utf8")));
+export async function installWebhook(
+  cluster: Cluster,
+  more: object = {},
+  { injection = false }: { injection?: boolean } = {},
+): Promise<void> {
+  const files = injection ? [...FILES, INJECTION] : FILES;
+  const texts = await Promise.all(files.map((file) => readFile(new URL(file, manifests), "utf8")));
   const items = texts.flatMap((text) => parseAllDocuments(text).map((each) => each.toJS()));
   for (const document of items) {
     if (document.kind === "Service") document.spec = { type: "ExternalName", externalName: "localhost" };
@@ -60,10 +68,17 @@ export interface TestReplica {
 
 let replicas = 0;
 
+interface ReplicaOptions {
+  readonly clock?: Clock;
+  readonly called?: boolean;
+  readonly everyMs?: number;
+  readonly injection?: InjectionSettings;
+}
+
 /** Starts one; unless it is told not to, the API server calls it from now on. */
 export async function startReplica(
   cluster: Cluster,
-  { clock = systemClock, called = true, everyMs = 60_000 }: { clock?: Clock; called?: boolean; everyMs?: number } = {},
+  { clock = systemClock, called = true, everyMs = 60_000, injection }: ReplicaOptions = {},
 ): Promise<TestReplica> {
   const { client } = await openCluster({
     kubeconfig: await cluster.kubeconfig({ serviceAccount: NAME, namespace: NAMESPACE }),
@@ -81,6 +96,7 @@ export async function startReplica(
       replica: `test-${replicas}`,
       everyMs,
     },
+    ...(injection !== undefined && { injection }),
     clock,
     logs: createLogs({ program: "test", level: "silent" }),
     metrics,
@@ -104,8 +120,14 @@ export async function startReplica(
 
 /** Makes the API server call this port, and waits until it does. */
 export async function call(cluster: Cluster, port: number): Promise<void> {
-  const patch = [{ op: "replace", path: "/webhooks/0/clientConfig/service/port", value: port }];
-  await kubectl(cluster, ["patch", "validatingwebhookconfiguration", NAME, "--type=json", "-p", JSON.stringify(patch)]);
+  for (const kind of ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"]) {
+    const names = await kubectl(cluster, ["get", kind, "-o", "jsonpath={.items[*].webhooks[*].name}"]);
+    const patch = names
+      .split(" ")
+      .filter(Boolean)
+      .map((_, index) => ({ op: "replace", path: `/webhooks/${index}/clientConfig/service/port`, value: port }));
+    if (patch.length > 0) await kubectl(cluster, ["patch", kind, NAME, "--type=json", "-p", JSON.stringify(patch)]);
+  }
   const probe = {
     apiVersion: "heauth.io/v1alpha1",
     kind: "Tenant",
