@@ -84,7 +84,7 @@ const wrong: readonly [what: string, spec: Spec, line: RegExp][] = [
     /policy-clinic-web\.yaml:\d+: spec\.fallback: /,
   ],
   [
-    "a field that is not built yet",
+    "what only pods can have",
     { ...forRole("nurse"), passthroughPorts: [9090] },
     /policy-clinic-web\.yaml:\d+: spec\.passthroughPorts: .*an empty list/,
   ],

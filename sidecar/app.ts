@@ -7,6 +7,7 @@ import { createAuthorize } from "./authorize.ts";
 import { type SidecarConfig, walLimits } from "./config.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
+import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./fits.ts";
 import { createHubConnection, hubAddress } from "./hub/index.ts";
 import { createPodEnvoy } from "./listeners/index.ts";
 import { createRecords } from "./records.ts";
@@ -26,11 +27,20 @@ export interface SidecarParts {
 export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
   const { config, version, clock, log, metrics, health, fail } = parts;
   const identityKeys = await readIdentityKeys(config.identityKeys);
-  const hub = createHubConnection({ address: hubAddress(config, log), version, features, clock, log, metrics });
-  const sessions = createSessionCache({ source: hub.sessions, identityKeys, clock, metrics });
   const { podEnvoy: folder, podEnvoyPort: port, socket } = config;
   const isInPod = folder !== undefined && port !== undefined;
-  const envoy = isInPod ? createPodEnvoy({ folder, port, sidecarSocket: socket, log, fail }) : undefined;
+  const hub = createHubConnection({
+    address: hubAddress(config, log),
+    version,
+    features: isInPod ? features : featuresOutsidePods,
+    clock,
+    log,
+    metrics,
+  });
+  const sessions = createSessionCache({ source: hub.sessions, identityKeys, clock, metrics });
+  const envoy = isInPod
+    ? createPodEnvoy({ folder, port, sidecarSocket: socket, metrics, clock, log, fail })
+    : undefined;
   const records = createRecords({
     folder: config.wal,
     limits: walLimits(config),
@@ -41,7 +51,8 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     metrics,
     health,
     fail,
-    ...(envoy !== undefined && { onPolicy: envoy.show }),
+    misfit: isInPod ? (policy) => misfitInPod(policy, [port]) : misfitOutsidePods,
+    onPolicy: (policy) => envoy?.show(policy),
   });
   const authorize = createAuthorize({
     inForce: () => records.enforcement.current(),

@@ -7,18 +7,22 @@ import { compiledPolicy, type PolicyParts } from "./testing/policy.ts";
 
 const tenant = randomUUID();
 let tenants: string[];
+let closed: number;
 let enforcement: Enforcement;
 const health = createHealth();
 const { log } = createLogs({ program: "test", level: "silent" });
 
 beforeEach(() => {
   tenants = [];
+  closed = 0;
   const journal = { write: async () => ({ id: "a/1" }) };
   enforcement = createEnforcement({
     journal,
     health,
     log,
-    onPolicy: ({ compiled }) => void tenants.push(compiled.tenant.id),
+    misfit: ({ passthroughPorts }) =>
+      passthroughPorts && { message: "no such ports here", missingFeatures: ["passthrough-ports"] },
+    onPolicy: (told) => void (told === undefined ? closed++ : tenants.push(told.compiled.tenant.id)),
   });
 });
 
@@ -74,6 +78,12 @@ describe.each<[string, () => Policy, string | RegExp, string[]]>([
   ],
   ["with a field unknown to this version", () => policy({}, changed({ zeal: 1 })), /^the policy can't be read: /, []],
   [
+    "that this pod can't do",
+    () => policy({ spec: { passthroughPorts: [5432] } }),
+    "no such ports here",
+    ["passthrough-ports"],
+  ],
+  [
     "of another tenant than the hub says",
     () => policy({}, { tenant: randomUUID() }),
     "the policy is another tenant's than the hub says",
@@ -84,7 +94,7 @@ describe.each<[string, () => Policy, string | RegExp, string[]]>([
     const verdict = enforcement.take(given());
     expect(verdict).toEqual({ enforced: false, missingFeatures, message: expect.stringMatching(message) });
     expect(enforcement.current()).toBeUndefined();
-    expect(tenants).toEqual([]);
+    expect([tenants, closed]).toEqual([[], 1]);
   });
 
   test("leaves the last good one in force", () => {
@@ -92,6 +102,7 @@ describe.each<[string, () => Policy, string | RegExp, string[]]>([
     enforcement.take(good);
     expect(enforcement.take(given()).enforced).toBe(false);
     expect(digestInForce()).toBe(good.digest);
+    expect(closed).toBe(0);
   });
 });
 
@@ -113,6 +124,7 @@ describe("a sidecar enforces one policy at a time, of one tenant for its life", 
     enforcement.take(policy());
     expect(enforcement.take(othersPolicy())).toMatchObject(refused);
     expect(enforcement.current()).toBeUndefined();
+    expect(closed).toBe(1);
     expect(enforcement.take(policy()).enforced).toBe(true);
     expect(tenants).toEqual([tenant, tenant]);
   });
@@ -131,6 +143,14 @@ describe("a sidecar enforces one policy at a time, of one tenant for its life", 
     expect(digestInForce()).toBe(good.digest);
     enforcement.keepOnly([]);
     expect(enforcement.current()).toBeUndefined();
+    expect(closed).toBe(1);
+  });
+
+  test("a process that has none yet tells that there is none: the one before may have opened ports", () => {
+    enforcement.keepOnly([named("web")]);
+    expect(closed).toBe(0);
+    enforcement.keepOnly([]);
+    expect(closed).toBe(1);
   });
 });
 
@@ -138,7 +158,9 @@ test("after its removal nothing is in force; another policy's removal changes no
   enforcement.take(policy());
   enforcement.remove(named("other"));
   expect(enforcement.current()).toBeDefined();
+  expect(closed).toBe(0);
   enforcement.remove(named("web"));
   expect(enforcement.current()).toBeUndefined();
+  expect(closed).toBe(1);
   expect(health.ready().problems).toMatchObject({ policy: "no policy is in force" });
 });

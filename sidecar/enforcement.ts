@@ -21,15 +21,23 @@ export interface NamedPolicy {
   readonly digest: string;
 }
 
+export interface Misfit {
+  readonly message: string;
+  /** Of the policy's required features. */
+  readonly missingFeatures: readonly string[];
+}
+
 export interface EnforcementParts {
   readonly journal: RecordSink;
   readonly health: Health;
   readonly log: Logger;
-  /** Told of each policy that comes into force. */
-  readonly onPolicy: (policy: NamedPolicy) => void;
+  /** Why this pod can't do what a policy asks; undefined where it can. */
+  readonly misfit: (policy: CompiledPolicy) => Misfit | undefined;
+  /** Told of each policy that comes into force, and when there is none: also of a process that never had one. */
+  readonly onPolicy: (policy: NamedPolicy | undefined) => void;
 }
 
-export function createEnforcement({ journal, health, log, onPolicy }: EnforcementParts): Enforcement {
+export function createEnforcement({ journal, health, log, misfit, onPolicy }: EnforcementParts): Enforcement {
   let inForce: PolicyInForce | undefined;
   // The journal is one tenant's for the process's life, so it stays when the policy is removed.
   let boundTo: string | undefined;
@@ -37,6 +45,7 @@ export function createEnforcement({ journal, health, log, onPolicy }: Enforcemen
 
   function refuse(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
     log.error({ reason: message, missingFeatures }, "the policy can't be put in force");
+    if (inForce === undefined) onPolicy(undefined);
     return { enforced: false, missingFeatures, message };
   }
 
@@ -52,6 +61,8 @@ export function createEnforcement({ journal, health, log, onPolicy }: Enforcemen
         inForce = undefined;
         return refuse("this sidecar records for another tenant: start it again to enforce the policy");
       }
+      const unfit = misfit(policy);
+      if (unfit !== undefined) return refuse(unfit.message, unfit.missingFeatures);
       boundTo = tenant;
       inForce = { policy: result.prepared, tagKeys, journal };
       onPolicy({ compiled: policy, digest });
@@ -62,12 +73,16 @@ export function createEnforcement({ journal, health, log, onPolicy }: Enforcemen
       const policy = inForce?.policy.policy;
       if (policy?.namespace !== namespace || policy.name !== name) return;
       inForce = undefined;
+      onPolicy(undefined);
       log.warn({ policy: `${namespace}/${name}` }, "the policy was removed: every request is denied");
     },
     keepOnly(names) {
       if (names.length === 0) log.warn("no policy is for this pod yet: every request is denied");
       const policy = inForce?.policy.policy;
-      if (policy === undefined) return;
+      if (policy === undefined) {
+        if (names.length === 0) onPolicy(undefined);
+        return;
+      }
       const isKept = names.some(({ namespace, name }) => policy.namespace === namespace && policy.name === name);
       if (!isKept) enforcement.remove(policy);
     },

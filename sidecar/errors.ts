@@ -28,6 +28,8 @@ export type SidecarErrorCode =
   | "HubEquivocation"
   /** A template of Envoy's asks for something that nobody gives. */
   | "EnvoyTemplate"
+  /** Envoy's admin interface does not answer as it should. */
+  | "EnvoyAdmin"
   /** The pod's inbound connections are not redirected. */
   | "RedirectFailed"
   /** Too long for a unix socket. */

@@ -39,6 +39,8 @@ beforeEach(async () => {
     log: createLogs({ program: "test", level: "silent" }).log,
     metrics,
     health,
+    misfit: () => undefined,
+    onPolicy: () => {},
     fail: (error, code) => void failures.push([error as Error, code]),
   });
   await records.start();

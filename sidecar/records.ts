@@ -1,5 +1,5 @@
 import type { Clock, Fail, Health, Logger, Metrics, Part } from "@heauth/program";
-import { createEnforcement, type Enforcement, type NamedPolicy } from "./enforcement.ts";
+import { createEnforcement, type Enforcement, type EnforcementParts } from "./enforcement.ts";
 import { SidecarError } from "./errors.ts";
 import type { HubConnection, HubWelcome } from "./hub/index.ts";
 import type { SyncListener } from "./sessions/index.ts";
@@ -8,7 +8,7 @@ import { createJournalMetrics, type Journal, type JournalLimits, openJournal } f
 /** sysexits.h EX_IOERR: neither the disk nor the hub takes records. */
 const EX_IOERR = 74;
 
-export interface RecordsOptions {
+export interface RecordsOptions extends Pick<EnforcementParts, "misfit" | "onPolicy"> {
   /** Of the write-ahead log. */
   readonly folder: string;
   readonly limits: Partial<JournalLimits>;
@@ -19,8 +19,6 @@ export interface RecordsOptions {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly fail: Fail;
-  /** Told of each policy that comes into force. */
-  readonly onPolicy?: (policy: NamedPolicy) => void;
 }
 
 /** The journal and the hub it ships to: the journal opens when the hub has said who we are and which tenant's policy we enforce. */
@@ -29,7 +27,7 @@ export interface Records extends Part {
 }
 
 export function createRecords(options: RecordsOptions): Records {
-  const { folder, limits, hub, sessions, clock, log, metrics, health, fail, onPolicy } = options;
+  const { folder, limits, hub, sessions, clock, log, metrics, health, fail, misfit, onPolicy } = options;
   let journal: Journal | undefined;
   let welcome: HubWelcome | undefined;
   let tenant: string | undefined;
@@ -44,10 +42,13 @@ export function createRecords(options: RecordsOptions): Records {
     },
     health,
     log,
+    misfit,
     onPolicy(policy) {
-      tenant = policy.compiled.tenant.id;
-      open();
-      onPolicy?.(policy);
+      if (policy !== undefined) {
+        tenant = policy.compiled.tenant.id;
+        open();
+      }
+      onPolicy(policy);
     },
   });
 

@@ -47,6 +47,12 @@ test("what a sidecar needs is in it: defaults, milliseconds, actions, durability
   ]);
 });
 
+test("ports that are let through are in it, in order, where there are any: without them its digest is as ever", () => {
+  expect(compiled({ passthroughPorts: [9090, 5432] }).policy).toMatchObject({ passthroughPorts: [5432, 9090] });
+  expect(compiled({ passthroughPorts: [9090, 5432] }).digest).toBe(compiled({ passthroughPorts: [5432, 9090] }).digest);
+  expect(Object.keys(compiled({ passthroughPorts: [] }).policy)).not.toContain("passthroughPorts");
+});
+
 test("a policy that asks for little needs nothing", () => {
   const spec = { ...rule({}), responses: {} };
   expect(compiled(spec).policy.requiredFeatures).toEqual([]);
@@ -58,6 +64,7 @@ test("every feature can be asked for", () => {
     mode: "Shadow" as const,
     audit: { durability: "BestEffort" as const },
     upstream: { forwardCredentials: true, trustedHops: 1 },
+    passthroughPorts: [5432],
   };
   const limits = { limits: { forwardCredentials: true, durability: ["Database" as const, "BestEffort" as const] } };
   expect(compiled(spec, limits).policy.requiredFeatures).toEqual([...features].sort());

@@ -51,6 +51,7 @@ function compiledPolicy({ tenant, issuer, policy }: CompileInput): CompiledPolic
     tenant: { id: tenant.id, name: tenant.resource.metadata.name },
     issuer,
     ports: spec.ports.map(({ port }) => port),
+    ...(spec.passthroughPorts.length > 0 && { passthroughPorts: spec.passthroughPorts.toSorted((a, b) => a - b) }),
     mode: spec.mode,
     authentication: {
       credentials: authentication.credentials,

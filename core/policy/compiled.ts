@@ -43,6 +43,8 @@ export const compiledPolicySchema = z.strictObject({
   /** What a sidecar must be able to do; one that lacks a feature refuses the policy. Sorted. */
   requiredFeatures: z.array(z.string()),
   ports: z.array(z.int()),
+  /** Let through as plain TCP; sorted, absent where there are none. */
+  passthroughPorts: z.array(z.int()).optional(),
   mode,
   authentication: z.strictObject({
     credentials: z.array(credentialSource),

@@ -11,7 +11,7 @@ export type {
 export { conditionFunctions, conditionLimits, conditionVariables } from "./condition-environment.ts";
 export type { Decision, DecisionInput, PreparedPolicy, Route } from "./decision.ts";
 export type { CredentialRefusal, Evidence, RequestFacts, SessionEvidence, VerifiedToken } from "./evidence.ts";
-export { features } from "./features.ts";
+export { features, PASSTHROUGH_PORTS } from "./features.ts";
 export { type NormalisedTarget, normaliseTarget } from "./path.ts";
 export { type Prepared, preparePolicy } from "./prepare.ts";
 export { allowsNamespace, limitProblems, ruleProblems } from "./problems.ts";

@@ -96,10 +96,14 @@ const spec = withRules(
       "port",
       16,
       1,
-    ).meta({ description: "The ports that it protects. Every other port is closed." }),
+    ).meta({ description: "The ports that it protects. Every other port is closed, but for `passthroughPorts`." }),
     passthroughPorts: set(z.int().min(1).max(65535), 16)
       .default([])
-      .meta({ description: "Ports that are let through: counted, not recorded." }),
+      .meta({
+        description:
+          "TCP ports of the pods that are open to everybody: connections are let through without a session, counted and not recorded. " +
+          "For protocols other than HTTP. In Kubernetes only.",
+      }),
     mode: z
       .enum(["Enforce", "Shadow"])
       .default("Enforce")

@@ -132,6 +132,7 @@ describeKube("the CRDs on a real API server", () => {
             tenantRef: { name: "acme" },
             selector: { matchLabels: { app: "web" } },
             ports: [{ port: 8080, protocol: "HTTP" }],
+            passthroughPorts: [5432, 6379],
             rules: [{ name: "all", match: [{}], access: "Public" }],
           },
         },

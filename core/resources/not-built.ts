@@ -1,7 +1,7 @@
 import type { AuthPolicy } from "./auth-policy.ts";
 import type { Tenant } from "./tenant.ts";
 
-/** A field or value of the schema that this version of heauth does not act on. It is refused, never accepted and ignored. */
+/** A field or value of the schema that heauth does not act on, or not there. It is refused, never accepted and ignored. */
 export interface NotBuilt<T> {
   readonly field: string;
   /** The values found that don't work, each with its path; none: fine. */
@@ -49,16 +49,20 @@ export const tenantNotBuilt: readonly NotBuilt<Tenant>[] = [
 /** What the AuthPolicy schema knows and this version does not do yet. */
 export const authPolicyNotBuilt: readonly NotBuilt<AuthPolicy>[] = [
   {
-    field: "spec.passthroughPorts",
-    found: ({ spec }) => when(spec.passthroughPorts.length > 0, ["spec", "passthroughPorts"], spec.passthroughPorts),
-    works: "an empty list",
-  },
-  {
     field: "spec.rules[].upgrades",
     found: ({ spec }) =>
       spec.rules.flatMap((rule, index) =>
         when(rule.upgrades.length > 0, ["spec", "rules", index, "upgrades"], rule.upgrades),
       ),
     works: "an empty list: upgrades are denied",
+  },
+];
+
+/** What only pods can have. Outside of Kubernetes there is one listener, for the app: a port that is let through would not be there. */
+export const authPolicyOnlyInPods: readonly NotBuilt<AuthPolicy>[] = [
+  {
+    field: "spec.passthroughPorts",
+    found: ({ spec }) => when(spec.passthroughPorts.length > 0, ["spec", "passthroughPorts"], spec.passthroughPorts),
+    works: "an empty list: heauth standalone opens no port but the app's",
   },
 ];

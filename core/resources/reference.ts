@@ -1,6 +1,6 @@
 import { conditionFunctions, conditionLimits, conditionVariables } from "../policy/condition-environment.ts";
 import { kinds } from "./crd.ts";
-import { authPolicyNotBuilt, tenantNotBuilt } from "./not-built.ts";
+import { authPolicyNotBuilt, authPolicyOnlyInPods, type NotBuilt, tenantNotBuilt } from "./not-built.ts";
 import { type StructuralSchema, structural } from "./structural.ts";
 
 /** The field reference, in Markdown. */
@@ -25,7 +25,10 @@ export function resourceReference(): string {
     conditions(),
     "## Not built yet",
     "The schema knows these, this version refuses them with `NotSupported`.",
-    notBuiltTable(),
+    notBuiltTable({ Tenant: tenantNotBuilt, AuthPolicy: authPolicyNotBuilt }),
+    "## Only in Kubernetes",
+    "`heauth standalone` refuses these with `NotSupported`.",
+    notBuiltTable({ AuthPolicy: authPolicyOnlyInPods }),
   ];
   return `${parts.join("\n\n")}\n`;
 }
@@ -93,15 +96,11 @@ function conditions(): string {
   ].join("\n\n");
 }
 
-function notBuiltTable(): string {
-  const row = (kind: string) => (each: { readonly field: string; readonly works: string }) =>
-    `| ${kind} | \`${each.field}\` | ${cell(each.works)} |`;
-  return [
-    "| kind | field | what works |",
-    "| --- | --- | --- |",
-    ...tenantNotBuilt.map(row("Tenant")),
-    ...authPolicyNotBuilt.map(row("AuthPolicy")),
-  ].join("\n");
+function notBuiltTable(refused: Readonly<Record<string, readonly Pick<NotBuilt<never>, "field" | "works">[]>>): string {
+  const rows = Object.entries(refused).flatMap(([kind, those]) =>
+    those.map(({ field, works }) => `| ${kind} | \`${field}\` | ${cell(works)} |`),
+  );
+  return ["| kind | field | what works |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
 /** A bar would end the cell, also inside code. */

@@ -100,6 +100,18 @@ describe("Tenant", () => {
     ]);
   });
 
+  test("what only pods can have is refused where there are none", () => {
+    const policy = changed(authPolicy, "spec.passthroughPorts", [5432]);
+    expect(problems(policy)).toEqual([]);
+    expect(problems(policy, { inPods: false })).toEqual([
+      expect.objectContaining({
+        code: "NotSupported",
+        field: "spec.passthroughPorts",
+        expected: expect.stringContaining("only in Kubernetes"),
+      }),
+    ]);
+  });
+
   const tenantId = "01920000-0000-7000-8000-000000000001";
   const withStatus = (status: object | undefined) => changed(tenant, "status", status);
   const ledger = { epoch: 1, size: 10, note: "n" };

@@ -148,3 +148,10 @@ test("no problem ever quotes a Secret", () => {
     expect(JSON.stringify(problems)).not.toContain("hunter2");
   }
 });
+
+test("what only pods can have is refused: a folder's policies are for none", () => {
+  const files = { "p.yaml": `${policy()}  passthroughPorts: [5432]\n` };
+  expect(said(take(files))).toEqual([
+    expect.stringMatching(/^p\.yaml:8: spec\.passthroughPorts: .*only in Kubernetes/),
+  ]);
+});

@@ -121,7 +121,7 @@ function readDocument(value: unknown, inForce: Entry["inForce"]) {
   if (kind === "Secret") return readSecretDocument(value);
   if (kind === "Namespace") return readNamespaceDocument(value);
   const old = inForce !== undefined && "spec" in inForce ? inForce : undefined;
-  return validateResource(value, old === undefined ? {} : { old });
+  return validateResource(value, { inPods: false, ...(old !== undefined && { old }) });
 }
 
 /** Files have no finalizers, generations or uids: that what is written there says so changes nothing. */

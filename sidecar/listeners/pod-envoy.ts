@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { access, chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CompiledPolicy } from "@heauth/core/policy";
-import type { Fail, Logger, Part } from "@heauth/program";
+import type { Clock, Fail, Logger, Metrics, Part } from "@heauth/program";
 import { ListenersFile } from "./listeners-file.ts";
+import { createPassthroughCount } from "./passthrough-count.ts";
 import { podBootstrap, podListeners } from "./pod.ts";
 
 /** How long an authorisation may take. */
@@ -18,24 +19,38 @@ export interface PodEnvoyOptions {
   readonly folder: string;
   readonly port: number;
   readonly sidecarSocket: string;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly fail: Fail;
 }
 
+export interface ShownPolicy {
+  readonly compiled: CompiledPolicy;
+  readonly digest: string;
+}
+
 /** What the Envoy of this pod reads. Envoy is a container of its own, that starts after this has. */
 export interface PodEnvoy extends Part {
-  /** Opens this policy's ports, and closes all others. */
-  readonly show: (policy: { readonly compiled: CompiledPolicy; readonly digest: string }) => void;
+  /**
+   * Opens this policy's ports, and closes all others. Without one nothing is let through any more, and what the last one protected is left
+   * to the sidecar, which denies.
+   */
+  readonly show: (policy: ShownPolicy | undefined) => void;
 }
 
 /**
  * Writes Envoy's configuration. Listeners that are there already stay until a policy comes: Envoy runs on while a sidecar starts again, and
  * what it asks meanwhile is denied. A folder that can't be written ends the process: Envoy would go on by another policy's ports.
  */
-export function createPodEnvoy({ folder, port, sidecarSocket, log, fail }: PodEnvoyOptions): PodEnvoy {
+export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
+  const { folder, port, sidecarSocket, metrics, clock, log, fail } = options;
+  const adminSocket = join(folder, "admin.sock");
   const listenersFile = join(folder, "listeners.json");
   const file = new ListenersFile(listenersFile);
   const settings = { port, ipv6: existsSync(IPV6_ADDRESSES), authorizerTimeoutMs: AUTHORIZER_TIMEOUT_MS };
+  const passthroughCount = createPassthroughCount({ adminSocket, metrics, clock, log });
+  let shown: ShownPolicy | undefined;
   let last: Promise<void> = Promise.resolve();
   return {
     name: "pod-envoy",
@@ -43,7 +58,6 @@ export function createPodEnvoy({ folder, port, sidecarSocket, log, fail }: PodEn
       await mkdir(folder, { recursive: true });
       // Envoy makes its socket there. Not by mkdir's own mode, which the umask cuts.
       await chmod(folder, 0o770);
-      const adminSocket = join(folder, "admin.sock");
       await writeFile(join(folder, "bootstrap.json"), podBootstrap({ sidecarSocket, adminSocket, listenersFile }), {
         mode: 0o640,
       });
@@ -52,13 +66,26 @@ export function createPodEnvoy({ folder, port, sidecarSocket, log, fail }: PodEn
         () => false,
       );
       if (!isThere) await file.write(podListeners(undefined, settings));
+      await passthroughCount.start();
     },
-    stop: () => last,
-    show({ compiled, digest }) {
-      last = file.write(podListeners({ compiled, digest }, settings)).then(
-        () => log.info({ ports: compiled.ports, digest }, "Envoy's listeners written"),
+    async stop(deadline) {
+      await passthroughCount.stop(deadline);
+      await last;
+    },
+    show(policy) {
+      shown = policy ?? withoutPassthrough(shown);
+      const { ports = [], passthroughPorts = [] } = shown?.compiled ?? {};
+      const { digest } = shown ?? {};
+      last = file.write(podListeners(shown, settings)).then(
+        () => log.info({ ports, passthroughPorts, digest }, "Envoy's listeners written"),
         (error) => fail(error, EX_IOERR),
       );
     },
   };
+}
+
+function withoutPassthrough(policy: ShownPolicy | undefined): ShownPolicy | undefined {
+  if (policy === undefined) return undefined;
+  const { passthroughPorts: _, ...compiled } = policy.compiled;
+  return { ...policy, compiled };
 }

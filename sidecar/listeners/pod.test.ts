@@ -24,8 +24,12 @@ interface Listeners {
   }[];
 }
 
-function listenersFor(ports: readonly number[], more: Partial<typeof settings> = {}): Listeners {
-  const { policy, digest } = preparedPolicy({ spec: { ports: ports.map((port) => ({ port, protocol: "HTTP" })) } });
+function listenersFor(
+  ports: readonly number[],
+  { passthroughPorts = [], ...more }: Partial<typeof settings> & { passthroughPorts?: number[] } = {},
+): Listeners {
+  const http = ports.map((port) => ({ port, protocol: "HTTP" as const }));
+  const { policy, digest } = preparedPolicy({ spec: { ports: http, passthroughPorts } });
   return JSON.parse(podListeners({ compiled: policy, digest }, { ...settings, ...more }));
 }
 
@@ -57,6 +61,21 @@ test("each chain asks the sidecar first", () => {
     };
     expect(http?.typed_config["http_filters"]).toMatchObject([{}, asks, {}, { name: "envoy.filters.http.router" }]);
   }
+});
+
+test("a port that is let through goes on as TCP, past the sidecar and nowhere else", () => {
+  const [, through, ...others] = listenersFor([8080], { passthroughPorts: [5432] }).resources[0]?.filter_chains ?? [];
+  expect(others).toEqual([]);
+  expect(through).toMatchObject({
+    filter_chain_match: { destination_port: 5432 },
+    filters: [
+      {
+        name: "envoy.filters.network.tcp_proxy",
+        typed_config: { cluster: "passthrough", stat_prefix: "passthrough_5432" },
+      },
+    ],
+  });
+  expect(through?.filters).toHaveLength(1);
 });
 
 test("without a policy nothing listens", () => {
@@ -93,10 +112,8 @@ test(
     await writeFile(join(folder, "listeners.json"), JSON.stringify(listenersFor([8080])));
     await validated(bootstrap);
     // Validation reads no LDS file, so the listener is put where it is read.
-    const { "@type": type, ...listener } = listenersFor([8080, 9090]).resources[0] as unknown as Record<
-      string,
-      unknown
-    >;
+    const { "@type": type, ...listener } = listenersFor([8080, 9090], { passthroughPorts: [5432, 6379] })
+      .resources[0] as unknown as Record<string, unknown>;
     expect(type).toBe("type.googleapis.com/envoy.config.listener.v3.Listener");
     const { static_resources } = bootstrap;
     const withListener = (one: object) => ({

@@ -1,4 +1,5 @@
 import type { CompiledPolicy } from "@heauth/core/policy";
+import { PASSTHROUGH_STATS } from "./passthrough-count.ts";
 import { httpFilter, sidecarCluster, socketPath } from "./pieces.ts";
 import { filledIn } from "./template.ts";
 
@@ -35,8 +36,8 @@ export interface PodListeners {
 }
 
 /**
- * Envoy's listeners, as the JSON of an LDS file: one, with a filter chain for each of the policy's ports. Without a policy there is none,
- * and every port is closed.
+ * Envoy's listeners, as the JSON of an LDS file: one, with a filter chain for each of the policy's ports, and of those that it lets
+ * through. Without a policy there is none, and every port is closed.
  *
  * @param policy with its digest, which is the version that Envoy tells of
  */
@@ -49,9 +50,16 @@ export function podListeners(
   const listener = filledIn("pod-listener", {
     port,
     additionalAddresses: ipv6 ? [{ address: { socket_address: { address: "::", port_value: port } } }] : [],
-    filterChains: policy.compiled.ports.map((each) =>
-      filledIn("pod-port", { chain: `port-${each}`, port: each, http }),
-    ),
+    filterChains: [
+      ...policy.compiled.ports.map((each) => filledIn("pod-port", { chain: `port-${each}`, port: each, http })),
+      ...(policy.compiled.passthroughPorts ?? []).map((each) =>
+        filledIn("pod-passthrough", {
+          chain: `passthrough-${each}`,
+          port: each,
+          statPrefix: `${PASSTHROUGH_STATS}${each}`,
+        }),
+      ),
+    ],
   });
   return JSON.stringify({ version_info: policy.digest, resources: [listener] });
 }

@@ -8,6 +8,7 @@ const TEMPLATES = {
   "sidecar-cluster": new URL("../../envoy/sidecar-cluster.yaml", import.meta.url),
   pod: new URL("../../envoy/pod.yaml", import.meta.url),
   "pod-listener": new URL("../../envoy/pod-listener.yaml", import.meta.url),
+  "pod-passthrough": new URL("../../envoy/pod-passthrough.yaml", import.meta.url),
   "pod-port": new URL("../../envoy/pod-port.yaml", import.meta.url),
 };
 

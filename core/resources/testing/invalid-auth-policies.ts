@@ -94,7 +94,6 @@ const rows: readonly InvalidRow[] = [
   ["spec.responses.unavailable.retryAfter", "0s", "Invalid spec.responses.unavailable.retryAfter", "1s to 1h"],
   ["spec.audit.durability", "Disk", "Invalid spec.audit.durability", "one of Local, Database, BestEffort"],
   ["spec.audit.publicRequests", true, "Invalid spec.audit.publicRequests", "one of Skip, Record"],
-  ["spec.passthroughPorts", [9090], "NotSupported spec.passthroughPorts", "not built"],
   ["spec.rules.1.upgrades", ["websocket"], "NotSupported spec.rules[1].upgrades", "not built"],
 ];
 
