@@ -5,10 +5,10 @@ import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { createLogs, createMetrics, pause } from "@heauth/program";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { issueAuthority, issueLeaf } from "../certificates/issue.ts";
+import { parsedCertificate } from "../certificates/pair.ts";
 import { OperatorError } from "../errors.ts";
 import { type AdmissionServer, createAdmissionServer } from "./admission-server.ts";
-import { issueAuthority, issueLeaf } from "./certificates/issue.ts";
-import { parsedCertificate } from "./certificates/pair.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });
 const authority = await issueAuthority(Date.now());

@@ -12,8 +12,8 @@ import {
   problemContentType,
 } from "@heauth/program";
 import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyReply, LogController } from "fastify";
+import type { Pair } from "../certificates/pair.ts";
 import { OperatorError } from "../errors.ts";
-import type { Pair } from "./certificates/pair.ts";
 
 export interface AdmissionServerOptions {
   readonly listen: HostPort;

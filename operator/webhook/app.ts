@@ -9,11 +9,11 @@ import {
   type Part,
 } from "@heauth/program";
 import { type ClusterClient, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS } from "@heauth/program/kubernetes";
+import { isGoodAt, type Pair, validityOf } from "../certificates/pair.ts";
 import { createPodReviewer } from "./admission/pod-reviewer.ts";
 import { createReviewer } from "./admission/reviewer.ts";
 import { type AdmissionServerOptions, createAdmissionServer } from "./admission-server.ts";
 import { type CertificateKeeper, createCertificateKeeper } from "./certificates/certificate-keeper.ts";
-import { isGoodAt, type Pair, validityOf } from "./certificates/pair.ts";
 import { createSuppliedCertificate } from "./certificates/supplied-certificate.ts";
 import type { InjectionSettings } from "./injection/index.ts";
 

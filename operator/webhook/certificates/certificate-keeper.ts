@@ -1,10 +1,10 @@
 import { asError, type Clock, createBackoff, type Logger, type Metrics, type Part, retry } from "@heauth/program";
 import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
+import { type CertificateSet, trustBundle } from "../../certificates/certificate-set.ts";
+import type { Pair } from "../../certificates/pair.ts";
+import { renewed } from "../../certificates/renew.ts";
+import { readStored, type SecretName, writeStored } from "../../certificates/stored-certificates.ts";
 import { type ConfigurationName, nameOf, readTrust, soleBundle, trusts, writeTrust } from "./ca-bundle.ts";
-import { type CertificateSet, trustBundle } from "./certificate-set.ts";
-import type { Pair } from "./pair.ts";
-import { renewed } from "./renew.ts";
-import { readStored, type SecretName, writeStored } from "./stored-certificates.ts";
 
 export interface CertificateKeeperOptions {
   readonly client: ClusterClient;

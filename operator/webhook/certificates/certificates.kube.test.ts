@@ -13,6 +13,9 @@ import {
 } from "@heauth/program/kubernetes";
 import { createManualClock } from "@heauth/program/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { type CertificateSet, fromSecretData, toSecretData, trustBundle } from "../../certificates/certificate-set.ts";
+import { issueAuthority, issueLeaf } from "../../certificates/issue.ts";
+import { parsedCertificate } from "../../certificates/pair.ts";
 import { settings } from "../injection/testing/pods.ts";
 import { reviewOf } from "../testing/review-of.ts";
 import {
@@ -25,9 +28,6 @@ import {
   startReplica,
   type TestReplica,
 } from "../testing/webhook-rig.ts";
-import { type CertificateSet, fromSecretData, toSecretData, trustBundle } from "./certificate-set.ts";
-import { issueAuthority, issueLeaf } from "./issue.ts";
-import { parsedCertificate } from "./pair.ts";
 
 const DAY = 86_400_000;
 const HOST = `${NAME}.${NAMESPACE}.svc`;

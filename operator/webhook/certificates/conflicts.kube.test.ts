@@ -9,9 +9,9 @@ import {
 } from "@heauth/program/kubernetes";
 import { createManualClock } from "@heauth/program/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { trustBundle } from "../../certificates/certificate-set.ts";
 import { installWebhook, kubectl, NAME, NAMESPACE, SECRET } from "../testing/webhook-rig.ts";
 import { type CertificateKeeper, createCertificateKeeper } from "./certificate-keeper.ts";
-import { trustBundle } from "./certificate-set.ts";
 
 const DAY = 86_400_000;
 const secret = { namespace: NAMESPACE, name: SECRET };

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogs } from "@heauth/program";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { issueAuthority } from "./issue.ts";
-import type { Pair } from "./pair.ts";
+import { issueAuthority } from "../../certificates/issue.ts";
+import type { Pair } from "../../certificates/pair.ts";
 import { createSuppliedCertificate } from "./supplied-certificate.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { createRotatingFiles, type Logger, type RotatingFiles } from "@heauth/program";
-import { type Pair, parsedCertificate } from "./pair.ts";
+import { type Pair, parsedCertificate } from "../../certificates/pair.ts";
 
 /** A certificate that somebody else looks after: two PEM files, read again whenever they are replaced. */
 export function createSuppliedCertificate(options: {

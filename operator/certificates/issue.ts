@@ -20,7 +20,7 @@ export async function issueAuthority(nowMs: number): Promise<Pair> {
   const keys = await generate();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     // Names that differ, so that nobody who checks a leaf has to try several authorities.
-    name: `CN=heauth webhook CA ${new Date(nowMs).toISOString()}`,
+    name: `CN=heauth CA ${new Date(nowMs).toISOString()}`,
     keys,
     notBefore: new Date(nowMs - SKEW_MS),
     notAfter: new Date(nowMs + AUTHORITY_LIFE_MS),
@@ -40,7 +40,7 @@ export async function issueLeaf(authority: Pair, names: readonly string[], nowMs
   const issuer = new x509.X509Certificate(authority.certificate);
   const { untilMs } = validityOf(authority.certificate);
   const certificate = await x509.X509CertificateGenerator.create({
-    subject: "CN=heauth webhook",
+    subject: "CN=heauth",
     issuer: issuer.subject,
     publicKey: keys.publicKey,
     signingKey: await importedKey(authority.key),

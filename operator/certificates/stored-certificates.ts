@@ -51,7 +51,7 @@ export async function writeStored(
   await client.apply<Secret & { type: string }>(
     SECRETS,
     secret as Secret & { type: string },
-    { fieldManager: `heauth-webhook-${replica}`, force: false },
+    { fieldManager: `heauth-certificates-${replica}`, force: false },
     { signal },
   );
 }

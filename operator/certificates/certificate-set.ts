@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { type Pair, parsedCertificate } from "./pair.ts";
 
-/** What the webhook shows, and who vouches for it. */
+/** What a server shows, and who vouches for it. */
 export interface CertificateSet {
   /** What is shown to callers, vouched for by `authority`. */
   readonly leaf: Pair;
@@ -13,7 +13,7 @@ export interface CertificateSet {
   readonly former?: { readonly certificate: string; readonly leaf: string };
 }
 
-/** Every authority that callers must trust: what stands in a `caBundle`, PEM. */
+/** Every authority that callers must trust, PEM. */
 export function trustBundle({ authority, next, former }: CertificateSet): string {
   return [authority.certificate, next?.certificate, former?.certificate].filter((each) => each !== undefined).join("");
 }
