@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { insertSegments } from "@heauth/store";
+import { endLostJournal, giveJournals, insertSegments, LedgerWriter, type RecordDraft } from "@heauth/store";
 import { decision, loginUrl, TestJournal } from "@heauth/store/testing";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { runVerify, type VerifyArguments } from "./run-verify.ts";
@@ -122,5 +122,32 @@ describe("the command", () => {
       code: 3,
       out: expect.stringContaining("lost: 4 records"),
     });
+  });
+
+  test("names a lost journal, its pod and what may be missing, until it is closed after all", async () => {
+    const operator = await rig.store.database("heauth_operator");
+    const hub = await rig.store.database("heauth_hub");
+    const { tenantId } = history;
+    const lost = new TestJournal(tenantId, keys.hub, { pod: "shop/web-5" });
+    const ship = (...records: RecordDraft[]) =>
+      hub.transaction((tx) => insertSegments(tx, tenantId, lost.id, [lost.seal(...records)]));
+    const before = (await verify({ json: true })).out;
+    await hub.transaction(async (tx) => {
+      await lost.register(tx, keys.hub);
+      await giveJournals(tx, tenantId, [lost.id], "uid-5");
+    });
+    await ship(decision(history.openSession));
+    const recorder = new LedgerWriter({ program: "operator", programKey: keys.operator });
+    const journal = { tenantId, journalId: lost.id, podUid: "uid-5" };
+    await operator.tenantTransaction(tenantId, (tx) => endLostJournal(tx, recorder, journal, 0));
+    const told = `of journal ${lost.id} of pod shop/web-5 from seq 2 on, which its pod left without closing it (told by record `;
+    expect(await verify({ requireComplete: true })).toMatchObject({
+      code: 3,
+      out: expect.stringContaining(`  lost: an unknown number of records, perhaps none, ${told}`),
+    });
+    expect(await verify()).toMatchObject({ code: 0, out: expect.stringMatching(/^intact, incomplete \(/) });
+    await ship({ type: "journal.close" });
+    const gaps = (json: string): number => JSON.parse(json).counts.gaps;
+    expect(gaps((await verify({ json: true })).out)).toBe(gaps(before));
   });
 });

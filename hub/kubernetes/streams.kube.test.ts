@@ -115,8 +115,10 @@ describeKube("streams of pods in Kubernetes", () => {
       () => podLooks(pod),
       (now) => now >= looks + 2,
     );
-    const request = { tenant: acme, journal: journal.id, segments: [journal.seal(decision(undefined))] };
-    expect(await by.call("appendSegments", request, deadline)).toMatchObject({ nextNumber: 1n });
+    // Its orderly end: all of it, so that nobody takes its journal for lost.
+    const segments = [journal.seal(decision(undefined), { type: "journal.close" })];
+    const request = { tenant: acme, journal: journal.id, segments };
+    expect(await by.call("appendSegments", request, deadline)).toMatchObject({ nextNumber: 1n, nextSeq: 3n });
     await stream.probe();
     await api.kubectl(["delete", "pod", pod.name, "--namespace=shop", "--force", "--grace-period=0"]);
     expect(await stream.ended).toMatchObject({ code: "UNAUTHENTICATED", message: "the pod is gone" });

@@ -14,7 +14,8 @@ import {
 } from "../testing/index.ts";
 import { amendBlock, blocksToAmend, blocksToClose, closeBlock } from "./blocks.ts";
 import { insertSegments } from "./ingest.ts";
-import { noteWatermark } from "./journals.ts";
+import { giveJournals, noteWatermark } from "./journals.ts";
+import { endLostJournal } from "./lost-journals.ts";
 import { LedgerWriter } from "./writer.ts";
 
 const keys = testKeys();
@@ -94,6 +95,27 @@ test("a block waits for every sidecar journal to pass the session's end, or for 
   expect(await due(0)).toEqual([{ tenantId, sessionId }]);
   await hub.transaction((tx) => noteWatermark(tx, tenantId, other.id, 7));
   expect(await due()).toEqual([{ tenantId, sessionId }]);
+});
+
+test("a journal that was found lost is not waited for, and what comes of it all the same is amended", async () => {
+  await ship(sessionId);
+  const podUid = uuidv7();
+  const lose = () =>
+    operator.tenantTransaction(tenantId, (tx) =>
+      endLostJournal(tx, recorder, { tenantId, journalId: journal.id, podUid }, 0),
+    );
+  expect(await lose()).toBe(false);
+  await hub.transaction((tx) => giveJournals(tx, tenantId, [journal.id], podUid));
+  await logout();
+  expect(await due()).toEqual([]);
+  expect([await lose(), await lose()]).toEqual([true, false]);
+  expect(await due()).toEqual([{ tenantId, sessionId }]);
+  expect(await close()).toBe(0);
+  await ship(sessionId);
+  expect(await operator.transaction((tx) => blocksToAmend(tx, { waitMs: 0, limit: 100 }))).toContainEqual({
+    tenantId,
+    sessionId,
+  });
 });
 
 test("a journal that is closed is not waited for, and a watermark never goes back", async () => {
