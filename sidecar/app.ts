@@ -6,6 +6,7 @@ import type { Clock, Fail, Health, Logger, Metrics, Part } from "@heauth/program
 import { createAuthorize } from "./authorize.ts";
 import { type SidecarConfig, walLimits } from "./config.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
+import { createDrain } from "./drain/drain.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
 import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./fits.ts";
 import { createHubConnection, hubAddress } from "./hub/index.ts";
@@ -61,7 +62,8 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     metrics: createDecisionMetrics(metrics),
   });
   const server = createExtAuthzServer({ socket, forGroup: isInPod, authorize, log });
-  return [...(envoy === undefined ? [] : [envoy]), records, server];
+  const drain = folder === undefined ? undefined : createDrain({ podEnvoy: folder, records, health, log });
+  return [envoy, records, drain, server].filter((part) => part !== undefined);
 }
 
 async function readIdentityKeys(file: string): Promise<ReadonlyMap<string, KeyObject>> {

@@ -26,6 +26,8 @@ export type SidecarErrorCode =
   | "HubRefused"
   /** The hub holds something else under the same key: an alarm. */
   | "HubEquivocation"
+  /** Records are on a disk that goes away. */
+  | "RecordsLeft"
   /** A template of Envoy's asks for something that nobody gives. */
   | "EnvoyTemplate"
   /** Envoy's admin interface does not answer as it should. */

@@ -1,4 +1,5 @@
 import type { Clock, Fail, Health, Logger, Metrics, Part } from "@heauth/program";
+import type { Unshipped } from "./drain/index.ts";
 import { createEnforcement, type Enforcement, type EnforcementParts } from "./enforcement.ts";
 import { SidecarError } from "./errors.ts";
 import type { HubConnection, HubWelcome } from "./hub/index.ts";
@@ -24,6 +25,9 @@ export interface RecordsOptions extends Pick<EnforcementParts, "misfit" | "onPol
 /** The journal and the hub it ships to: the journal opens when the hub has said who we are and which tenant's policy we enforce. */
 export interface Records extends Part {
   readonly enforcement: Enforcement;
+  /** The pod goes, and the disk with it: see `Journal.drain()`. To be called after the start; then `stop()` rejects with RecordsLeft where records are left. */
+  drain(): void;
+  unshipped(): Unshipped;
 }
 
 export function createRecords(options: RecordsOptions): Records {
@@ -32,6 +36,7 @@ export function createRecords(options: RecordsOptions): Records {
   let welcome: HubWelcome | undefined;
   let tenant: string | undefined;
   let opening: Promise<void> | undefined;
+  let isDraining = false;
 
   const enforcement = createEnforcement({
     journal: {
@@ -83,6 +88,14 @@ export function createRecords(options: RecordsOptions): Records {
   return {
     name: "records",
     enforcement,
+    drain() {
+      isDraining = true;
+      journal?.drain();
+    },
+    unshipped() {
+      const { backlog: records = 0, leftovers: journals = 0 } = journal?.state ?? {};
+      return { records, journals };
+    },
     async start() {
       journal = await openJournal({
         folder,
@@ -111,9 +124,12 @@ export function createRecords(options: RecordsOptions): Records {
       await hub.start();
     },
     async stop(deadline) {
-      await journal?.stop(deadline);
+      const { records = 0, leftovers = 0 } = (await journal?.stop(deadline)) ?? {};
       await opening;
       await hub.stop(deadline);
+      if (!isDraining || records + leftovers === 0) return;
+      const left = `${records} records and ${leftovers} ended journals`;
+      throw new SidecarError("RecordsLeft", `${left} did not reach the hub, and go with the pod's disk`);
     },
   };
 }

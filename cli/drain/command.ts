@@ -31,6 +31,6 @@ export function drainCommand() {
 
 function seconds(text: string): number {
   const value = Number(text);
-  if (/^\d{1,4}$/.test(text) && value > 0) return value;
+  if (/^\d{1,6}$/.test(text) && value > 0) return value;
   throw new CliError("InvalidOption", `--within ${text} must be whole seconds, such as 35`);
 }

@@ -1,5 +1,5 @@
-import { askEnvoy, type EnvoyAnswer } from "../listeners/envoy-admin.ts";
-import { adminSocket, DRAIN_PATH, drainSocket, type Unshipped } from "./names.ts";
+import { adminSocketIn, askEnvoy, type EnvoyAnswer } from "../listeners/envoy-admin.ts";
+import { DRAIN_PATH, drainSocket, type Unshipped } from "./names.ts";
 
 /** What Envoy's clients have under way. */
 export interface UnderWay {
@@ -20,7 +20,7 @@ export async function drainSidecar(podEnvoy: string, signal: AbortSignal): Promi
 export async function underWay(podEnvoy: string, signal: AbortSignal): Promise<UnderWay> {
   const path = "/stats?filter=^http.heauth.downstream_(cx|rq)_active$";
   try {
-    const { body } = good(await askEnvoy(adminSocket(podEnvoy), path, signal));
+    const { body } = good(await askEnvoy(adminSocketIn(podEnvoy), path, signal));
     return { requests: gauge(body, "downstream_rq_active"), connections: gauge(body, "downstream_cx_active") };
   } catch (error) {
     if (isAway(error)) return { requests: 0, connections: 0 };

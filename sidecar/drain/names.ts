@@ -8,11 +8,6 @@ export function drainSocket(podEnvoy: string): string {
 /** `POST` only: the answer is an `Unshipped` as JSON. Told twice is told once. */
 export const DRAIN_PATH = "/drain";
 
-/** Envoy's admin interface. */
-export function adminSocket(podEnvoy: string): string {
-  return join(podEnvoy, "admin.sock");
-}
-
 /** What the hub has not committed. */
 export interface Unshipped {
   readonly records: number;

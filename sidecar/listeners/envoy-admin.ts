@@ -1,8 +1,14 @@
 import { request } from "node:http";
+import { join } from "node:path";
 
 export interface EnvoyAnswer {
   readonly status: number;
   readonly body: string;
+}
+
+/** Unix socket of the admin interface of a pod's Envoy, in the folder of its configuration. */
+export function adminSocketIn(folder: string): string {
+  return join(folder, "admin.sock");
 }
 
 /**

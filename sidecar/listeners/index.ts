@@ -1,3 +1,3 @@
-export { askEnvoy, type EnvoyAnswer } from "./envoy-admin.ts";
+export { adminSocketIn, askEnvoy, type EnvoyAnswer } from "./envoy-admin.ts";
 export { createPodEnvoy, type PodEnvoy, type PodEnvoyOptions, type ShownPolicy } from "./pod-envoy.ts";
 export { type StandaloneBootstrap, standaloneBootstrap } from "./standalone.ts";

@@ -37,7 +37,8 @@ beforeAll(async () => {
   const listenersFile = join(folder, "listeners.json");
   file = new ListenersFile(listenersFile);
   for (const server of [app, undeclared]) await once(server.listen(0, "127.0.0.1"), "listening");
-  const bootstrap = podBootstrap({ sidecarSocket: join(folder, "s.sock"), adminSocket, listenersFile });
+  const [sidecarSocket, drainingFile] = [join(folder, "s.sock"), join(folder, "draining")];
+  const bootstrap = podBootstrap({ sidecarSocket, adminSocket, listenersFile, drainingFile });
   await writeFile(join(folder, "bootstrap.json"), bootstrap);
   await open([portOf(app)]);
   const flags = ["-c", join(folder, "bootstrap.json"), "--concurrency", "1", "--disable-hot-restart"];

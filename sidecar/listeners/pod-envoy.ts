@@ -3,6 +3,8 @@ import { access, chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CompiledPolicy } from "@heauth/core/policy";
 import type { Clock, Fail, Logger, Metrics, Part } from "@heauth/program";
+import { markFile } from "../drain/mark.ts";
+import { adminSocketIn } from "./envoy-admin.ts";
 import { ListenersFile } from "./listeners-file.ts";
 import { createPassthroughCount } from "./passthrough-count.ts";
 import { podBootstrap, podListeners } from "./pod.ts";
@@ -45,7 +47,7 @@ export interface PodEnvoy extends Part {
  */
 export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
   const { folder, port, sidecarSocket, metrics, clock, log, fail } = options;
-  const adminSocket = join(folder, "admin.sock");
+  const adminSocket = adminSocketIn(folder);
   const listenersFile = join(folder, "listeners.json");
   const file = new ListenersFile(listenersFile);
   const settings = { port, ipv6: existsSync(IPV6_ADDRESSES), authorizerTimeoutMs: AUTHORIZER_TIMEOUT_MS };
@@ -58,9 +60,8 @@ export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
       await mkdir(folder, { recursive: true });
       // Envoy makes its socket there. Not by mkdir's own mode, which the umask cuts.
       await chmod(folder, 0o770);
-      await writeFile(join(folder, "bootstrap.json"), podBootstrap({ sidecarSocket, adminSocket, listenersFile }), {
-        mode: 0o640,
-      });
+      const bootstrap = podBootstrap({ sidecarSocket, adminSocket, listenersFile, drainingFile: markFile(folder) });
+      await writeFile(join(folder, "bootstrap.json"), bootstrap, { mode: 0o640 });
       const isThere = await access(listenersFile).then(
         () => true,
         () => false,

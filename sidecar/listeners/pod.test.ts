@@ -89,7 +89,7 @@ test("IPv6 is listened on where there is any", () => {
 });
 
 test("a socket's path that is too long is refused by name", () => {
-  const paths = { sidecarSocket: "/run/s.sock", listenersFile: "/run/l.json" };
+  const paths = { sidecarSocket: "/run/s.sock", listenersFile: "/run/l.json", drainingFile: "/run/draining" };
   expect(() => podBootstrap({ ...paths, adminSocket: `/${"a".repeat(200)}` })).toThrow(/too long for a unix socket/);
 });
 
@@ -107,6 +107,7 @@ test(
         sidecarSocket: join(folder, "ext-authz.sock"),
         adminSocket: join(folder, "admin.sock"),
         listenersFile: join(folder, "listeners.json"),
+        drainingFile: join(folder, "draining"),
       }),
     );
     await writeFile(join(folder, "listeners.json"), JSON.stringify(listenersFor([8080])));

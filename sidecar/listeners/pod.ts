@@ -10,17 +10,19 @@ export interface PodBootstrap {
   readonly adminSocket: string;
   /** The file that `podListeners()` is written into. It must be there when Envoy starts. */
   readonly listenersFile: string;
+  /** The file that says that the pod goes, once it is there. */
+  readonly drainingFile: string;
 }
 
 /**
  * The bootstrap configuration, as JSON, of the Envoy in a pod.
  * @throws SidecarError PathTooLong for a socket
  */
-export function podBootstrap({ sidecarSocket, adminSocket, listenersFile }: PodBootstrap): string {
+export function podBootstrap({ sidecarSocket, adminSocket, ...files }: PodBootstrap): string {
   return JSON.stringify(
     filledIn("pod", {
       adminSocket: socketPath(adminSocket),
-      listenersFile,
+      ...files,
       sidecarCluster: sidecarCluster({ socket: sidecarSocket }),
     }),
   );

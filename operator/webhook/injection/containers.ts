@@ -79,7 +79,9 @@ export function sidecarContainer(pod: Pod, performed: Performed, settings: Injec
     livenessProbe: probe(ports.health, "/healthz", { periodSeconds: 10, failureThreshold: 3 }),
     readinessProbe: probe(ports.health, "/readyz", { periodSeconds: 2, failureThreshold: 3 }),
     // Every preStop begins when the pod's deletion does; this one ends when nothing is under way any more.
-    lifecycle: { preStop: { exec: { command: [HEAUTH, "drain", `--pod-envoy=${ENVOY_FOLDER}`, `--within=${within}`] } } },
+    lifecycle: {
+      preStop: { exec: { command: [HEAUTH, "drain", `--pod-envoy=${ENVOY_FOLDER}`, `--within=${within}`] } },
+    },
     securityContext: userContext(ids.sidecar, ids.group),
     volumeMounts: [
       { name: VOLUMES.run, mountPath: FOLDERS.run },
