@@ -10,6 +10,7 @@ const ALL = [
   "005_operator",
   "006_recovery_retention",
   "007_journal_owners",
+  "008_lost_journals",
 ];
 let store: TestDatabase;
 beforeAll(async () => {
