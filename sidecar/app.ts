@@ -62,7 +62,7 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     metrics: createDecisionMetrics(metrics),
   });
   const server = createExtAuthzServer({ socket, forGroup: isInPod, authorize, log });
-  const drain = folder === undefined ? undefined : createDrain({ podEnvoy: folder, records, health, log });
+  const drain = folder === undefined ? undefined : createDrain({ podEnvoy: folder, records, log });
   return [envoy, records, drain, server].filter((part) => part !== undefined);
 }
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { chmod, rm } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { Health, Logger, Part } from "@heauth/program";
+import type { Logger, Part } from "@heauth/program";
 import { hasMark, setMark } from "./mark.ts";
 import { DRAIN_PATH, drainSocket, type Unshipped } from "./names.ts";
 
@@ -13,16 +13,15 @@ export interface DrainOptions {
     drain(): void;
     unshipped(): Unshipped;
   };
-  readonly health: Health;
   readonly log: Logger;
 }
 
 /**
- * Hears from `heauth drain` that the pod goes, over a unix socket that only our own user may open: clients are told to go by Envoy, records
- * count when the hub has them, and the sidecar is not ready any more. It stays so, also for a sidecar that starts again. To be started
- * before Envoy is answered, after the records.
+ * Hears from `heauth drain` that the pod goes, over a unix socket that only our own user may open: clients are told to go by Envoy, and
+ * records count when the hub has them. It stays so, also for a sidecar that starts again. The sidecar stays ready: where every endpoint
+ * goes, Kubernetes still sends to those that are. To be started after the records, and before Envoy is answered.
  */
-export function createDrain({ podEnvoy, records, health, log }: DrainOptions): Part {
+export function createDrain({ podEnvoy, records, log }: DrainOptions): Part {
   const socket = drainSocket(podEnvoy);
   let isDraining = false;
 
@@ -30,7 +29,6 @@ export function createDrain({ podEnvoy, records, health, log }: DrainOptions): P
     if (isDraining) return;
     isDraining = true;
     records.drain();
-    health.drain();
     log.info(records.unshipped(), "the pod goes: clients are told to, and records count when the hub has them");
   }
 
