@@ -6,6 +6,10 @@ test.each([
   [["standalone", "--help"], /^Usage: heauth standalone --resources .*--protect .*--config FILE.*--print-config/s],
   [["sidecar", "--help"], /^Usage: heauth sidecar --hub .*--wal-quota .*Default: 1024\./s],
   [["superuser", "create", "--help"], /--tenant <name>.*--password-stdin/s],
+  [
+    ["drain", "--help"],
+    /--pod-envoy <folder>.*--within <seconds>.*default: 10.*Exit codes:\n {2}0 {2}nothing is under way/s,
+  ],
   [["ledger", "verify", "--help"], /--against <file>.*Exit codes:\n {2}0 {2}intact/s],
 ])("%j teaches", async (args, text) => {
   expect(await heauth(args)).toEqual({ code: 0, stdout: expect.stringMatching(text), stderr: "" });

@@ -113,9 +113,13 @@ test.each([
   ["Kubernetes' own", undefined, 45],
   ["the pod's", 60, 75],
   ["none at all", 0, 15],
-])("stopping takes 15 s longer than %s", (_, grace, raised) => {
-  const spec = grace === undefined ? {} : { terminationGracePeriodSeconds: grace };
-  expect(injected(podOf(spec)).spec.terminationGracePeriodSeconds).toBe(raised);
+])("stopping takes 15 s longer than %s, of which 10 are left when drain gives up", (_, grace, raised) => {
+  const pod = injected(podOf(grace === undefined ? {} : { terminationGracePeriodSeconds: grace }));
+  expect(pod.spec.terminationGracePeriodSeconds).toBe(raised);
+  const { args, lifecycle } = containerOf(pod, "heauth");
+  const command = ["/usr/local/bin/heauth", "drain", "--pod-envoy=/run/heauth/envoy", `--within=${raised - 10}`];
+  expect(lifecycle).toEqual({ preStop: { exec: { command } } });
+  expect(args).toContain("--stop-within=8s");
 });
 
 test("app containers without a preStop wait 5 s, others as they say, init containers not at all", () => {
