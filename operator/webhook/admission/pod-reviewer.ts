@@ -5,7 +5,9 @@ import { OperatorError } from "../../errors.ts";
 import {
   type Around,
   answerPod,
+  ephemeralRefusal,
   type InjectionSettings,
+  imageRefusal,
   labelRefusal,
   type PodAnswer,
   podPatch,
@@ -29,17 +31,28 @@ export interface PodReviewer {
   validate(body: unknown): Promise<ReviewAnswer>;
 }
 
+const EPHEMERAL = "ephemeralcontainers";
+
 type Judge = (request: AdmissionRequest, around: Around) => PodAnswer;
 
 const creation: Judge = ({ object }, around) => answerPod(object, around);
 
-const change: Judge = ({ object, oldObject }, around) => {
-  const refusal = labelRefusal(oldObject, object, around);
+const change: Judge = ({ subResource, object, oldObject }, around) => {
+  const refusal =
+    subResource === EPHEMERAL
+      ? ephemeralRefusal(oldObject, object, around)
+      : (imageRefusal(oldObject, object, around) ?? labelRefusal(oldObject, object, around));
   return refusal === undefined ? { outcome: "Unchanged" } : { outcome: "Refused", ...refusal };
 };
 
+/** A question that can be asked of each judge. */
+interface About {
+  readonly operation: AdmissionRequest["operation"];
+  readonly subResources: readonly string[];
+}
+
 export function createPodReviewer({ client, settings, log, metrics }: PodReviewerOptions): PodReviewer {
-  async function review(body: unknown, about: AdmissionRequest["operation"], judge: Judge): Promise<ReviewAnswer> {
+  async function review(body: unknown, about: About, judge: Judge): Promise<ReviewAnswer> {
     const begun = performance.now();
     const request = readReview(body);
     const { decision, answer, why } = await decide(request, about, judge);
@@ -53,11 +66,12 @@ export function createPodReviewer({ client, settings, log, metrics }: PodReviewe
     return answer;
   }
 
-  async function decide(request: AdmissionRequest, about: AdmissionRequest["operation"], judge: Judge) {
-    const { kind, operation, subResource, namespace } = request;
-    if (kind.group !== "" || kind.kind !== "Pod" || subResource || operation !== about || namespace === undefined) {
-      const found = `${operation} ${kind.kind}${subResource ? `/${subResource}` : ""}`;
-      const answer = refused(request, [fieldProblem("NotSupported", ["kind"], found, `${about} Pod`)]);
+  async function decide(request: AdmissionRequest, about: About, judge: Judge) {
+    const { kind, operation, subResource = "", namespace } = request;
+    const isPod = kind.group === "" && kind.kind === "Pod" && about.subResources.includes(subResource);
+    if (!isPod || operation !== about.operation || namespace === undefined) {
+      const found = `${operation} ${kind.kind}${subResource && `/${subResource}`}`;
+      const answer = refused(request, [fieldProblem("NotSupported", ["kind"], found, `${about.operation} Pod`)]);
       return { decision: "Deny", answer, why: "NotSupported" } as const;
     }
     try {
@@ -78,7 +92,7 @@ export function createPodReviewer({ client, settings, log, metrics }: PodReviewe
   }
 
   return {
-    mutate: (body) => review(body, "CREATE", creation),
-    validate: (body) => review(body, "UPDATE", change),
+    mutate: (body) => review(body, { operation: "CREATE", subResources: [""] }, creation),
+    validate: (body) => review(body, { operation: "UPDATE", subResources: ["", EPHEMERAL] }, change),
   };
 }

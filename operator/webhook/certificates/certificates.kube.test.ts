@@ -66,11 +66,8 @@ describeKube("certificates in a real cluster", () => {
   }
   async function configured(type = VALIDATING_WEBHOOKS) {
     const name = { name: NAME };
-    const { webhooks = [] } = await admin.get<{
-      metadata: object;
-      webhooks?: { clientConfig: { caBundle?: string } }[];
-    }>(type, name);
-    return webhooks;
+    type Configuration = { metadata: object; webhooks?: { clientConfig: { caBundle?: string } }[] };
+    return (await admin.get<Configuration>(type, name)).webhooks ?? [];
   }
   async function published(): Promise<string> {
     const [webhook] = await configured();
@@ -118,8 +115,7 @@ describeKube("certificates in a real cluster", () => {
     const caBundle = Buffer.from(bundle).toString("base64");
     expect(await all()).toEqual(before.map((each) => ({ ...each, clientConfig: { ...each.clientConfig, caBundle } })));
     await installWebhook(server, {}, { injection: true });
-    const after = await all();
-    expect(after.map(({ clientConfig }) => clientConfig.caBundle)).toEqual([caBundle, caBundle, caBundle]);
+    expect((await all()).map(({ clientConfig }) => clientConfig.caBundle)).toEqual([caBundle, caBundle, caBundle]);
     expect(health.ready()).toEqual({ ok: true, problems: {} });
   });
 

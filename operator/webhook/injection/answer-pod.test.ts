@@ -30,6 +30,12 @@ test.each([
   expect(answerPod(podOf({ hostNetwork: true }), where)).toEqual({ outcome: "Unchanged" });
 });
 
+test("what the kubelet shows of a static pod is left alone: nothing runs by it", () => {
+  const mirror = podOf({ hostNetwork: true }, {}, { "kubernetes.io/config.mirror": "x" });
+  expect(answerPod(mirror, around())).toEqual({ outcome: "Unchanged" });
+  expect(answerPod(mirror, required)).toEqual({ outcome: "Unchanged" });
+});
+
 test("a selected pod is injected", () => {
   expect(answerPod(podOf(), around())).toEqual({ outcome: "Injected", pod: injected(podOf()), warnings: [] });
   expect(answerPod(podOf(), required)).toEqual({ outcome: "Injected", pod: injected(podOf()), warnings: [] });

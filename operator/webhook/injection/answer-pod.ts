@@ -2,7 +2,7 @@ import { choosePolicy, type Selecting } from "@heauth/core/resources";
 import { inject } from "./inject.ts";
 import { INJECTION_LABEL } from "./names.ts";
 import { type Pod, readPod } from "./pod.ts";
-import type { Refusal } from "./refusal.ts";
+import { type Refusal, UNREADABLE } from "./refusal.ts";
 import type { InjectionSettings } from "./settings.ts";
 
 /** A policy, as far as a pod's injection depends on it. */
@@ -36,7 +36,7 @@ export function answerPod(object: unknown, around: Around): PodAnswer {
   const level = injectionLevel(around);
   if (level === undefined) return UNCHANGED;
   const pod = readPod(object);
-  if (pod === undefined) return refused({ reason: "PodUnreadable", message: "this is no pod that heauth can read" });
+  if (pod === undefined) return refused(UNREADABLE);
   if (isMirror(pod)) return UNCHANGED;
   const { chosen } = choosePolicy(policies, pod.metadata.labels ?? {});
   if (chosen === undefined) return level === "required" ? refused(notSelected(namespace.name)) : UNCHANGED;

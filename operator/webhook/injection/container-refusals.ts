@@ -76,5 +76,14 @@ const ports: ContainerCheck = (container, _pod, settings) => {
       };
 };
 
-/** What is looked at in each container, in the order in which it is told. */
-export const containerChecks: readonly ContainerCheck[] = [otherMesh, privileged, user, containerName, mounts, ports];
+/** In the order in which it is told. */
+const checks: readonly ContainerCheck[] = [otherMesh, privileged, user, containerName, mounts, ports];
+
+/** Why a container can't be beside ours; undefined where it can. */
+export function containerRefusal(container: Container, pod: Pod, settings: InjectionSettings): Refusal | undefined {
+  for (const check of checks) {
+    const refusal = check(container, pod, settings);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { containerChecks } from "./container-refusals.ts";
+import { containerRefusal } from "./container-refusals.ts";
 import { envoyContainer, redirectContainer, sidecarContainer } from "./containers.ts";
 import { rewriteAll } from "./handlers.ts";
 import { INJECTED_ANNOTATION } from "./names.ts";
@@ -32,10 +32,8 @@ function refusalOf(pod: Pod, settings: InjectionSettings): Refusal | undefined {
     if (refusal !== undefined) return refusal;
   }
   for (const container of [...containersOf(pod), ...(pod.spec.ephemeralContainers ?? [])]) {
-    for (const check of containerChecks) {
-      const refusal = check(container, pod, settings);
-      if (refusal !== undefined) return refusal;
-    }
+    const refusal = containerRefusal(container, pod, settings);
+    if (refusal !== undefined) return refusal;
   }
   return undefined;
 }

@@ -1,8 +1,8 @@
 import { choosePolicy } from "@heauth/core/resources";
 import { type Around, injectionLevel } from "./answer-pod.ts";
-import { CONTAINERS } from "./names.ts";
+import { isInjected } from "./injected.ts";
 import { type Pod, readPod } from "./pod.ts";
-import type { Refusal } from "./refusal.ts";
+import { type Refusal, UNREADABLE } from "./refusal.ts";
 
 /**
  * Why a pod that runs may not get these labels; undefined where it may. A policy would select a pod that nothing guards, and say so
@@ -11,9 +11,7 @@ import type { Refusal } from "./refusal.ts";
 export function labelRefusal(before: unknown, after: unknown, around: Around): Refusal | undefined {
   if (injectionLevel(around) === undefined) return undefined;
   const [old, pod] = [readPod(before), readPod(after)];
-  if (old === undefined || pod === undefined) {
-    return { reason: "PodUnreadable", message: "this is no pod that heauth can read" };
-  }
+  if (old === undefined || pod === undefined) return UNREADABLE;
   if (isInjected(pod)) return undefined;
   const chosen = chosenFor(pod, around);
   if (chosen === undefined || chosenFor(old, around) !== undefined) return undefined;
@@ -25,10 +23,4 @@ export function labelRefusal(before: unknown, after: unknown, around: Around): R
 
 function chosenFor({ metadata }: Pod, { policies }: Around) {
   return choosePolicy(policies, metadata.labels ?? {}).chosen;
-}
-
-function isInjected({ spec }: Pod): boolean {
-  return (spec.initContainers ?? []).some(
-    ({ name, restartPolicy }) => name === CONTAINERS.sidecar && restartPolicy === "Always",
-  );
 }

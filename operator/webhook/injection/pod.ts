@@ -29,6 +29,9 @@ const securityContext = z.looseObject({
 
 const container = z.looseObject({
   name: z.string(),
+  image: z.string().optional(),
+  /** Of a debugging container. */
+  targetContainerName: z.string().optional(),
   restartPolicy: z.string().optional(),
   ports: z.array(z.looseObject({ name: z.string().optional(), containerPort: z.int() })).optional(),
   startupProbe: probe.optional(),

@@ -6,6 +6,8 @@ export type RefusalReason =
   | "NotSelected"
   /** It has no sidecar, and its new labels are selected. */
   | "NotInjected"
+  /** It runs, and one of heauth's containers in it is to have another image. */
+  | "SidecarChanged"
   | "HostNetwork"
   | "Windows"
   | "SharedProcesses"
@@ -21,3 +23,5 @@ export interface Refusal {
   /** For whoever made the pod: what is wrong, and what to do. */
   readonly message: string;
 }
+
+export const UNREADABLE: Refusal = { reason: "PodUnreadable", message: "this is no pod that heauth can read" };
