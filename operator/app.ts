@@ -8,6 +8,7 @@ import type { SecretSource } from "./jobs/deliver-alerts/deliver-alerts.ts";
 import { createJobs } from "./jobs/jobs.ts";
 import type { PodLives } from "./jobs/lost-journals/pod-lives.ts";
 import type { ProgramKeys } from "./jobs/seal/key-changes.ts";
+import type { AlertTeller } from "./jobs/tell-alerts/tell-alerts.ts";
 import { alone } from "./runtime/alone.ts";
 import type { FailureSink } from "./runtime/failures.ts";
 import { Reconciling } from "./runtime/reconciling.ts";
@@ -35,6 +36,8 @@ export interface OperatorOptions {
   readonly metrics: Metrics;
   /** The log and memory unless given. */
   readonly statusSink?: StatusSink;
+  /** Where alerts are told of in public; nowhere unless given. */
+  readonly alertTeller?: AlertTeller;
   /** The log alone unless given. */
   readonly failureSink?: FailureSink;
   /** How long sidecars may take to commit what they recorded before a session's end; 10 s unless given. */

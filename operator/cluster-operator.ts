@@ -5,11 +5,14 @@ import { RetainedAnchors } from "./anchor/retained.ts";
 import { createOperator, type OperatorOptions } from "./app.ts";
 import { createElector } from "./runtime/elector.ts";
 import { createEvents } from "./runtime/events.ts";
+import { leadTogether } from "./runtime/lead-together.ts";
 import { KubernetesSource } from "./source/kubernetes/kubernetes-source.ts";
 import { clusterPodLives } from "./source/kubernetes/pod-lives.ts";
 import type { ResourceKey } from "./source/source.ts";
+import { createKubernetesAlerts } from "./status/kubernetes-alerts.ts";
 import { KubernetesFailures } from "./status/kubernetes-failures.ts";
 import { KubernetesStatus } from "./status/kubernetes-status.ts";
+import { createTrust, type TrustOptions } from "./trust/trust.ts";
 
 export interface ClusterOperatorOptions
   extends Pick<
@@ -30,6 +33,8 @@ export interface ClusterOperatorOptions
   readonly namespace: string;
   /** Of this process, and of no other ever. */
   readonly identity: string;
+  /** What sidecars trust, and the hub's certificate, are looked after only where this is given. */
+  readonly trust?: Pick<TrustOptions, "secret" | "service" | "ledgerKeys">;
   /** How long others leave a Lease alone that is not renewed; 15 s unless given. */
   readonly leaseMs?: number;
 }
@@ -58,6 +63,7 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
   });
   const events = createEvents({ client, reportingController: CONTROLLER, reportingInstance: identity, log });
   const kept = (key: ResourceKey) => source.kept(key);
+  const trust = options.trust && createTrust({ ...options, ...options.trust, events, replica: identity });
   const operator = createOperator({
     ...options,
     resourceSource: source,
@@ -66,6 +72,7 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
     anchorKeeper: keeper,
     statusSink: new KubernetesStatus({ client, kept, events, log }),
     failureSink: new KubernetesFailures({ client, kept, events }),
+    alertTeller: createKubernetesAlerts({ kept, events }),
     leadership: (lead) =>
       createElector({
         client,
@@ -73,12 +80,13 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
         name: LEASE,
         identity,
         ...(leaseMs !== undefined && { leaseMs }),
-        lead,
+        lead: trust === undefined ? lead : leadTogether(lead, trust.lead),
         log,
         metrics,
       }),
   });
-  const parts = [within(EVENTS_WITHIN_MS, events), within(ANCHORS_WITHIN_MS, anchors), operator];
+  const helpers = [within(EVENTS_WITHIN_MS, events), within(ANCHORS_WITHIN_MS, anchors)];
+  const parts = [...helpers, ...(trust === undefined ? [] : [trust]), operator];
   return { ...inOrder("operator", parts, log), problem: () => source.problem() };
 }
 

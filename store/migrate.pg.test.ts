@@ -11,6 +11,7 @@ const ALL = [
   "006_recovery_retention",
   "007_journal_owners",
   "008_lost_journals",
+  "009_raised_alerts",
 ];
 let store: TestDatabase;
 beforeAll(async () => {

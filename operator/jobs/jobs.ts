@@ -13,6 +13,7 @@ import type { PodLives } from "./lost-journals/pod-lives.ts";
 import { dropOld } from "./retention/drop-old.ts";
 import type { ProgramKeys } from "./seal/key-changes.ts";
 import { Sealer } from "./seal/sealer.ts";
+import { type AlertTeller, TellAlerts } from "./tell-alerts/tell-alerts.ts";
 
 export interface JobsOptions {
   readonly database: Database;
@@ -28,6 +29,8 @@ export interface JobsOptions {
   readonly blockGraceMs?: number;
   /** Only where there are pods: nobody else's journals are ever found lost. */
   readonly pods?: PodLives;
+  /** Where alerts are told of in public; nowhere unless given. */
+  readonly alertTeller?: AlertTeller;
   /** How long a pod must have been gone before its open journals are lost; 60 s unless given. */
   readonly lostAfterMs?: number;
   /** Told when a tenant's log is halted, for another reason, or sealed again. */
@@ -41,7 +44,14 @@ const INTERVAL_MS = {
   "deliver-alerts": 500,
   retention: 60_000,
   "lost-journals": 5_000,
+  "tell-alerts": 2_000,
 };
+
+/**
+ * As long as a hub goes by what the API server said of a pod: after that nothing more comes of one that is gone. What comes all the
+ * same is taken in.
+ */
+const LOST_AFTER_MS = 60_000;
 
 /** Jobs on the database: they need nothing else, so they run whoever leads and whatever is away. */
 export function createJobs(options: JobsOptions): Part {
@@ -61,8 +71,11 @@ export function createJobs(options: JobsOptions): Part {
   const gaps = metrics.counter("heauth_gaps_total", { reason: JOURNAL_LOST });
   const grace = options.blockGraceMs === undefined ? {} : { graceMs: options.blockGraceMs };
 
-  const job = (name: keyof typeof INTERVAL_MS, round: (stopping: AbortSignal) => Promise<boolean>) =>
-    new Job({ name, locks, log, intervalMs: INTERVAL_MS[name], round });
+  const job = (
+    name: keyof typeof INTERVAL_MS,
+    round: (stopping: AbortSignal) => Promise<boolean>,
+    intervalMs = INTERVAL_MS[name],
+  ) => new Job({ name, locks, log, intervalMs, round });
   const failed =
     (job: string) =>
     (
@@ -94,20 +107,25 @@ export function createJobs(options: JobsOptions): Part {
       }),
     ),
   ];
-  const { pods, lostAfterMs } = options;
+  const { alertTeller: teller, pods, lostAfterMs = LOST_AFTER_MS } = options;
+  if (teller !== undefined) {
+    const telling = new TellAlerts({ database, teller });
+    jobs.push(job("tell-alerts", () => telling.round()));
+  }
   if (pods !== undefined) {
     const lost = new LostJournals({
       database,
       recorder,
       pods,
-      ...(lostAfterMs !== undefined && { graceMs: lostAfterMs }),
+      graceMs: lostAfterMs,
       onLost: ({ tenantId: tenant, journalId: journal, pod }) => {
         gaps.add();
         log.warn({ tenant, journal, pod }, "a pod is gone and its journal is not closed: its last records may be lost");
       },
       onFailure: failed("lost-journals"),
     });
-    jobs.push(job("lost-journals", (stopping) => lost.round(stopping)));
+    const everyMs = Math.min(INTERVAL_MS["lost-journals"], lostAfterMs / 4);
+    jobs.push(job("lost-journals", (stopping) => lost.round(stopping), everyMs));
   }
   let unwatch: (() => void) | undefined;
 

@@ -11,19 +11,13 @@ import { FailingTenants } from "../failing-tenants.ts";
 import type { OnFailure } from "../one-by-one.ts";
 import type { PodLives } from "./pod-lives.ts";
 
-/**
- * As long as a hub goes by what the API server said of a pod: after that nothing more comes of one that is gone. What comes all the
- * same is taken in.
- */
-const GRACE_MS = 60_000;
-
 export interface LostJournalsOptions {
   readonly database: Database;
   /** Writes the gaps. */
   readonly recorder: Recorder;
   readonly pods: PodLives;
-  /** How long a pod must have been gone, and nothing have come of its journal; 60 s unless given. */
-  readonly graceMs?: number;
+  /** How long a pod must have been gone, and nothing have come of its journal. */
+  readonly graceMs: number;
   readonly onLost?: (journal: OpenJournal & { readonly pod: string }) => void;
   /** Told of a journal that could not be ended; it is tried again. */
   readonly onFailure: OnFailure<OpenJournal>;
@@ -42,7 +36,7 @@ export class LostJournals {
   readonly #goneSince = new Map<string, number>();
 
   constructor(options: LostJournalsOptions) {
-    this.#options = { graceMs: GRACE_MS, nowMs: () => performance.now(), ...options };
+    this.#options = { nowMs: () => performance.now(), ...options };
   }
 
   /** One round. Never has more to do at once. */
