@@ -13,6 +13,8 @@ export type OperatorErrorCode =
   | "AnchorRefused"
   /** What was sent to the webhook is no question of an API server's. */
   | "ReviewUnreadable"
+  /** The Secret of the hub's certificate, which somebody else looks after, does not say whom to trust. */
+  | "HubAuthorityUnknown"
   /** An AuthPolicy in the cluster does not say whom it selects in a way that we know. */
   | "PolicyUnreadable";
 

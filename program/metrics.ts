@@ -117,7 +117,7 @@ export const metricList = {
   heauth_segments_shipped_total: { type: "counter", description: "Segments acknowledged by the hub", labels: {} },
   heauth_gaps_total: {
     type: "counter",
-    description: "Gap records written: records known to be lost",
+    description: "Gap records written: records that are lost, or may be",
     labels: { reason: "open" },
   },
 
@@ -238,6 +238,12 @@ export const metricList = {
     labels: { informer: "open", reason: ["gone", "cut", "quiet", "error"] },
   },
   heauth_informer_objects: { type: "gauge", description: "Objects that are kept", labels: { informer: "open" } },
+  heauth_trust_namespaces: {
+    type: "gauge",
+    description:
+      "Namespaces that are to have the ConfigMap heauth-trust, by whether it is as it is to be; the leader's",
+    labels: { state: ["current", "behind"] },
+  },
   heauth_leader: { type: "gauge", description: "1 while this process leads", labels: {} },
   heauth_admission_reviews_total: {
     type: "counter",
@@ -259,7 +265,9 @@ export const metricList = {
   heauth_certificate_expiry_seconds: {
     type: "gauge",
     description: "Until a certificate expires; negative when it has",
-    labels: { certificate: ["leaf", "authority", "next-authority"] },
+    labels: {
+      certificate: ["leaf", "authority", "next-authority", "hub", "hub-authority", "hub-next-authority"],
+    },
   },
   heauth_certificate_renewals_total: {
     type: "counter",

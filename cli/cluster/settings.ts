@@ -6,6 +6,9 @@ export const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 
 const path = z.string().min(1);
 
+/** A name as Kubernetes' objects have them (RFC 1123 subdomain). */
+export const objectName = z.string().regex(/^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/, "must be an object's name");
+
 /** Settings that the programs in a cluster share; each takes those that it has a use for. */
 export const clusterSettings = {
   kubeconfig: setting(path.optional(), {

@@ -9,6 +9,7 @@ import { deferred } from "../cluster/deferred.ts";
 import { openProgramDatabase } from "../cluster/open-database.ts";
 import { measurePools } from "../cluster/pools.ts";
 import { CliError } from "../errors.ts";
+import { pinnedKeysFile } from "../keys/pinned-keys-file.ts";
 import { readPinnedProgramKey } from "../keys/read-key.ts";
 import type { OperatorConfig } from "./config.ts";
 
@@ -55,6 +56,7 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
   const { config, logs, metrics, health } = context;
   measurePools(metrics, new Map([["operator", database] as const]));
   const now = () => systemClock.wallMicros();
+  const ledgerKeys = pinnedKeysFile(config.ledgerKeys, logs.log);
   const ledgerWriter = new LedgerWriter({ program: "operator", programKey: keys.operator, now });
   const operator = createClusterOperator({
     database,
@@ -64,6 +66,9 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
     leaseMs: config.lease,
     resyncMs: config.resync,
     lostAfterMs: config.lostAfter,
+    ...(config.hubTlsSecret !== undefined && {
+      trust: { secret: config.hubTlsSecret, service: config.hubService, ledgerKeys: () => ledgerKeys.current() },
+    }),
     ledgerWriter,
     programKeys: keys,
     issuer: config.issuer,
@@ -78,5 +83,5 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
     start: async () => {},
     stop: (deadline) => ledgerWriter.close(database, deadline),
   };
-  return inOrder("operator", [connections, journals, operator], logs.log);
+  return inOrder("operator", [connections, journals, ledgerKeys, operator], logs.log);
 }

@@ -30,6 +30,8 @@ test("tells of every setting", async () => {
   const { stdout } = await heauth(["operator", "--help"]);
   for (const flag of [
     "database",
+    "hub-tls-secret",
+    "hub-service",
     "program-key",
     "ledger-keys",
     "issuer",

@@ -1,6 +1,6 @@
 import { commonSettings, durationMs, setting } from "@heauth/program";
 import * as z from "zod";
-import { clusterSettings } from "../cluster/settings.ts";
+import { clusterSettings, objectName } from "../cluster/settings.ts";
 
 const resyncMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
 
@@ -13,6 +13,15 @@ export const operatorSettings = z.object({
   issuer: setting(z.url({ protocol: /^https?$/ }), {
     description: "`iss` of every token, as identity has it; access tokens of another issuer are refused.",
     example: "https://auth.example.org",
+  }),
+  hubTlsSecret: setting(objectName.optional(), {
+    description:
+      "Secret of the hub's certificate: kept here, unless somebody else has made it, and with it the ConfigMap heauth-trust in every namespace with injection; neither is unless given.",
+    example: "heauth-hub-tls",
+  }),
+  hubService: setting(objectName.default("heauth-hub"), {
+    description: "The Service by which sidecars call the hub; its certificate is for this Service's names.",
+    example: "heauth-hub",
   }),
   lease: setting(durationMs().prefault("15s"), {
     description: "How long an operator that says nothing any more is waited for before another one takes over.",

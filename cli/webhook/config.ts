@@ -1,11 +1,9 @@
 import { commonSettings, hostPort, setting } from "@heauth/program";
 import * as z from "zod";
-import { clusterSettings } from "../cluster/settings.ts";
+import { clusterSettings, objectName } from "../cluster/settings.ts";
 
 const { kubeconfig, namespace } = clusterSettings;
 
-/** A name as Kubernetes' objects have them (RFC 1123 subdomain). */
-const objectName = z.string().regex(/^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/, "must be an object's name");
 const file = z.string().min(1).optional();
 
 /** The settings of `heauth webhook`. */

@@ -37,6 +37,7 @@ export interface InformerOptions<O extends KubeObject, V> {
   /** All namespaces unless given. */
   readonly namespace?: string;
   readonly labelSelector?: string;
+  readonly fieldSelector?: string;
   /** What to keep of an object; the rest is forgotten. */
   readonly project: (object: O) => V;
   /** Called when `get` and `list` answer with the change already. Never twice for one version of an object. */
@@ -70,8 +71,12 @@ export interface Informer<V> extends Part {
  */
 export function createInformer<O extends KubeObject, V>(options: InformerOptions<O, V>): Informer<V> {
   const { client, type, name, relistMs = RELIST_MS, quietMs = QUIET_MS, clock = systemClock } = options;
-  const { namespace, labelSelector } = options;
-  const selection = { ...(namespace !== undefined && { namespace }), ...(labelSelector && { labelSelector }) };
+  const { namespace, labelSelector, fieldSelector } = options;
+  const selection = {
+    ...(namespace !== undefined && { namespace }),
+    ...(labelSelector && { labelSelector }),
+    ...(fieldSelector && { fieldSelector }),
+  };
   const log = options.log.child({ informer: name });
   const trouble = createTrouble(log, `cannot follow ${type.plural}`);
   const backoff = createBackoff(BACKOFF);

@@ -2,6 +2,7 @@ import { asError, createBackoff, type Logger, type Metrics, retry } from "@heaut
 import { StoreError } from "@heauth/store";
 import type { Controllers } from "../controllers/controllers.ts";
 import { type Kind, keyText, parseKey, type ResourceKey, type ResourceSource, resourceName } from "../source/source.ts";
+import { aborted } from "./aborted.ts";
 import { isAway } from "./away.ts";
 import { isConflict } from "./conflict.ts";
 import { type FailureSink, Failures } from "./failures.ts";
@@ -163,9 +164,4 @@ export class Reconciling {
   #count(kind: Kind, outcome: Outcome): void {
     this.#options.metrics.counter("heauth_reconciles_total", { kind, outcome }).add();
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
