@@ -1,9 +1,14 @@
 // Which pods a policy has, and how far it has come at them: pods as the API server has them, and what their sidecars say, as the
 // hub writes it down.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseProgramKeyFile } from "@heauth/core/keys";
 import { AUTH_POLICIES, type KubeObject, NAMESPACES, PODS, TENANTS } from "@heauth/program/kubernetes";
-import { type Database, notePolicyAck, type PolicyAck } from "@heauth/store";
+import { type Database, giveJournals, insertSegments, notePolicyAck, type PolicyAck } from "@heauth/store";
+import { TestJournal } from "@heauth/store/testing";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { namespaceObject, podObject, policyObject, tenantObject } from "../../operator/testing/kube-objects.ts";
+import { eventually } from "../faults/eventually.ts";
 import { API_SERVER_STARTS_WITHIN_MS, describeKube } from "./jest.ts";
 import type { ProgramProcess } from "./operator-process.ts";
 import { conditionOf, type OperatorRig, type Resource, startOperatorRig } from "./operator-rig.ts";
@@ -22,7 +27,7 @@ describeKube("the pods of AuthPolicies", () => {
   beforeAll(async () => {
     rig = await startOperatorRig();
     hub = await rig.store.database("heauth_hub");
-    operator = await rig.startOperator();
+    operator = await rig.startOperator({ flags: ["--lost-after", "1s"] });
     await rig.api.client.create(NAMESPACES, namespaceObject("shop", { team: "acme", stage: "live" }));
     const selector = {
       matchLabels: { team: "acme" },
@@ -180,6 +185,23 @@ describeKube("the pods of AuthPolicies", () => {
     await put(tenantObject("acme", { allowedNamespaces: { from: "None" } }));
     await becomes("a-younger", "False NotInForce", [3, 3, 0]);
     expect(await rows()).toEqual([]);
+  }, 60_000);
+
+  test("a journal that a pod did not close is lost when the pod is gone, and of one that is there it is not", async () => {
+    const hubKey = parseProgramKeyFile(await readFile(join(rig.keys, "hub.json"), "utf8"), "hub");
+    for (const name of ["web-1", "web-2"]) {
+      const journal = new TestJournal(tenantId, hubKey, { pod: `shop/${name}` });
+      await hub.tenantTransaction(tenantId, async (tx) => {
+        await journal.register(tx, hubKey);
+        await giveJournals(tx, tenantId, [journal.id], uids.get(name) ?? "");
+        await insertSegments(tx, tenantId, journal.id, [journal.seal()]);
+      });
+    }
+    await removePod("web-2");
+    const lost = () => operator.metric("heauth_gaps_total", { reason: "JournalLost" });
+    expect(await eventually(lost, (count) => count > 0, 30_000)).toBe(1);
+    const told = "SELECT reason, details ->> 'pod' AS pod FROM alert WHERE reason = 'JournalLost'";
+    expect(await rig.store.superuser.query(told)).toEqual([{ reason: "JournalLost", pod: "shop/web-2" }]);
   }, 60_000);
 
   test("nothing of all that went wrong", async () => {
