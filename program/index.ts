@@ -21,9 +21,17 @@ export {
   type Reading,
 } from "./measure.ts";
 export { type Labels, type MetricName, type MetricSpec, metricList } from "./metrics.ts";
+export {
+  answer,
+  answerProblem,
+  createPageServer,
+  type Page,
+  type PageServer,
+  type PageServerOptions,
+} from "./page-server.ts";
 export type { Part } from "./part.ts";
 export { printConfig } from "./print-config.ts";
-export { createProbeServer, type ProbeServer, type ProbeServerOptions } from "./probe-server.ts";
+export { createProbeServer, type ProbeServerOptions } from "./probe-server.ts";
 export { type Problem, type ProblemEntry, type ProblemOptions, problem, problemContentType } from "./problem.ts";
 export { processIdentity } from "./process-identity.ts";
 export { measureProcess } from "./process-metrics.ts";

@@ -2,11 +2,12 @@ import { afterEach, expect, test } from "@jest/globals";
 import { createHealth } from "./health.ts";
 import { createLogs } from "./logs.ts";
 import { createMetrics } from "./measure.ts";
-import { createProbeServer, type ProbeServer } from "./probe-server.ts";
+import type { PageServer } from "./page-server.ts";
+import { createProbeServer } from "./probe-server.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });
 const listen = { host: "127.0.0.1", port: 0 };
-const servers: ProbeServer[] = [];
+const servers: PageServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop(AbortSignal.timeout(1_000));
 });

@@ -7,8 +7,10 @@ import type { Part } from "./part.ts";
 export interface RotatingFiles<T> extends Part {
   /** What the files last held that was good. */
   current(): T;
-  /** Tells of each new one; the answer ends that. */
-  subscribe(listener: (now: T) => void): () => void;
+  /** Why the files, as they are now, can't be taken; nothing while they can. */
+  readonly problem: string | undefined;
+  /** Tells of each new one, and of the one before; the answer ends that. */
+  subscribe(listener: (now: T, before: T) => void): () => void;
   /** Looks at once, whether there is something new. */
   look(): Promise<void>;
 }
@@ -32,7 +34,7 @@ export interface RotatingFilesOptions<T> {
  */
 export function createRotatingFiles<T>(options: RotatingFilesOptions<T>): RotatingFiles<T> {
   const { name, files, parse, log, everyMs = 5_000 } = options;
-  const listeners = new Set<(now: T) => void>();
+  const listeners = new Set<(now: T, before: T) => void>();
   let held: { readonly value: T; readonly bytes: Buffer } | undefined;
   let problem: string | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -43,11 +45,11 @@ export function createRotatingFiles<T>(options: RotatingFilesOptions<T>): Rotati
     const bytes = Buffer.concat(contents);
     if (held?.bytes.equals(bytes)) return;
     const value = parse(contents);
-    const isFirst = held === undefined;
+    const before = held?.value;
     held = { value, bytes };
-    if (isFirst) return;
+    if (before === undefined) return;
     log.info({ files }, `${name} was replaced`);
-    for (const listener of listeners) listener(value);
+    for (const listener of listeners) listener(value, before);
   }
 
   async function lookAgain(): Promise<void> {
@@ -74,6 +76,9 @@ export function createRotatingFiles<T>(options: RotatingFilesOptions<T>): Rotati
     current() {
       if (held === undefined) throw new ProgramError("StartFailed", `${name} was not read yet`);
       return held.value;
+    },
+    get problem() {
+      return problem;
     },
     subscribe(listener) {
       listeners.add(listener);

@@ -1,16 +1,15 @@
-import type { KeyObject } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { parsePinnedKeys } from "@heauth/core/ledger";
 import { features } from "@heauth/core/policy";
-import type { Clock, Fail, Health, Logger, Metrics, Part } from "@heauth/program";
+import type { Clock, Fail, Health, Labels, Logger, Metrics, Part } from "@heauth/program";
 import { createAuthorize } from "./authorize.ts";
 import { type SidecarConfig, walLimits } from "./config.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
 import { createDrain } from "./drain/drain.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
 import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./fits.ts";
+import { createHealthPort } from "./health-port/index.ts";
 import { createHubConnection, hubAddress } from "./hub/index.ts";
-import { createPodEnvoy } from "./listeners/index.ts";
+import { createIdentityKeys, losesKey } from "./identity-keys.ts";
+import { adminSocketIn, createPodEnvoy } from "./listeners/index.ts";
 import { createRecords } from "./records.ts";
 import { createSessionCache } from "./sessions/index.ts";
 
@@ -24,21 +23,31 @@ export interface SidecarParts {
   readonly fail: Fail;
 }
 
-/** The sidecar's parts, in the order of their start: records and the hub, then the socket that Envoy asks on. */
-export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
+/**
+ * The sidecar's parts, in the order of their start: the kubelet's pages, which live longest; records and the hub; then the socket that Envoy
+ * asks on.
+ */
+export function createSidecar(parts: SidecarParts): Part[] {
   const { config, version, clock, log, metrics, health, fail } = parts;
-  const identityKeys = await readIdentityKeys(config.identityKeys);
-  const { podEnvoy: folder, podEnvoyPort: port, socket } = config;
+  const { podEnvoy: folder, podEnvoyPort: port, healthPort, socket } = config;
   const isInPod = folder !== undefined && port !== undefined;
+  const address = hubAddress(config, log);
   const hub = createHubConnection({
-    address: hubAddress(config, log),
+    address,
     version,
     features: isInPod ? features : featuresOutsidePods,
     clock,
     log,
     metrics,
   });
-  const sessions = createSessionCache({ source: hub.sessions, identityKeys, clock, metrics });
+  const identityKeys = createIdentityKeys({ file: config.identityKeys, log });
+  const sessions = createSessionCache({ source: hub.sessions, identityKeys: identityKeys.current, clock, metrics });
+  identityKeys.subscribe((now, before) => losesKey(before, now) && sessions.distrust());
+  measureTrust(metrics, {
+    "identity-keys": identityKeys,
+    "hub-ca": address.network?.authorities,
+    "hub-token": address.network?.token,
+  });
   const envoy = isInPod
     ? createPodEnvoy({ folder, port, sidecarSocket: socket, metrics, clock, log, fail })
     : undefined;
@@ -52,7 +61,9 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     metrics,
     health,
     fail,
-    misfit: isInPod ? (policy) => misfitInPod(policy, [port]) : misfitOutsidePods,
+    misfit: isInPod
+      ? (policy) => misfitInPod(policy, [port, ...(healthPort === undefined ? [] : [healthPort])])
+      : misfitOutsidePods,
     onPolicy: (policy) => envoy?.show(policy),
   });
   const authorize = createAuthorize({
@@ -62,11 +73,30 @@ export async function createSidecar(parts: SidecarParts): Promise<Part[]> {
     metrics: createDecisionMetrics(metrics),
   });
   const server = createExtAuthzServer({ socket, forGroup: isInPod, authorize, log });
+  const healthPage =
+    healthPort === undefined || folder === undefined
+      ? undefined
+      : createHealthPort({
+          port: healthPort,
+          checks: config.kubeletChecks,
+          envoyAdmin: adminSocketIn(folder),
+          isStarted: () => server.isOpen,
+          health,
+          log,
+        });
   const drain = folder === undefined ? undefined : createDrain({ podEnvoy: folder, records, log });
-  return [envoy, records, drain, server].filter((part) => part !== undefined);
+  return [healthPage, identityKeys, envoy, records, drain, server].filter((part) => part !== undefined);
 }
 
-async function readIdentityKeys(file: string): Promise<ReadonlyMap<string, KeyObject>> {
-  const pinned = parsePinnedKeys(await readFile(file, "utf8"));
-  return new Map([...pinned.values()].filter(({ program }) => program === "identity").map(({ id, key }) => [id, key]));
+type TrustFile = Labels<"heauth_trust_file_unusable">["file"];
+
+function measureTrust(
+  metrics: Metrics,
+  files: Readonly<Record<TrustFile, { problem: string | undefined } | undefined>>,
+): void {
+  metrics.gauge("heauth_trust_file_unusable", () =>
+    Object.entries(files).flatMap(([file, watched]) =>
+      watched === undefined ? [] : [[{ file: file as TrustFile }, watched.problem === undefined ? 0 : 1] as const],
+    ),
+  );
 }

@@ -1,5 +1,6 @@
 import { commonSettings, setting } from "@heauth/program";
 import * as z from "zod";
+import { kubeletChecksText } from "./health-port/index.ts";
 
 const MiB = 1024 * 1024;
 
@@ -37,14 +38,32 @@ const settings = z.object({
     description: "Where the pod's inbound connections are redirected to, and Envoy listens.",
     example: "15006",
   }),
+  healthPort: setting(z.int().min(1).max(65_535).optional(), {
+    description: "Where the kubelet asks, on every address of the pod's; only with podEnvoy.",
+    example: "15020",
+  }),
+  kubeletChecks: setting(kubeletChecksText.prefault("{}"), {
+    description: "What the health port does in the kubelet's place, by container and kind of probe or hook (JSON).",
+    example: '{"app/readiness":{"httpGet":{"path":"/ready","port":8080}}}',
+    // Probes may send a password along.
+    holds: "secret",
+  }),
   identityKeys: setting(z.string().startsWith("/"), {
-    description: "Pinned program keys (ledger-keys.json): only sessions that identity's keys vouch for exist.",
+    description:
+      "Pinned program keys (ledger-keys.json): only sessions that identity's keys vouch for exist; read again when it is replaced.",
     example: "/etc/heauth/ledger-keys.json",
   }),
 });
 
 /** The sidecar's settings. */
-export const sidecarSettings = settings.superRefine(({ hub, podEnvoy, podEnvoyPort, ...files }, context) => {
+export const sidecarSettings = settings.superRefine(({ hub, podEnvoy, podEnvoyPort, ...others }, context) => {
+  const { healthPort, kubeletChecks } = others;
+  if (healthPort !== undefined && podEnvoy === undefined) {
+    context.addIssue({ code: "custom", path: ["podEnvoy"], message: "is needed with healthPort" });
+  }
+  if (healthPort === undefined && Object.keys(kubeletChecks).length > 0) {
+    context.addIssue({ code: "custom", path: ["healthPort"], message: "is needed with kubeletChecks" });
+  }
   if ((podEnvoy === undefined) !== (podEnvoyPort === undefined)) {
     const [missing, given] = podEnvoy === undefined ? ["podEnvoy", "podEnvoyPort"] : ["podEnvoyPort", "podEnvoy"];
     context.addIssue({ code: "custom", path: [missing as string], message: `is needed with ${given}` });
@@ -52,7 +71,7 @@ export const sidecarSettings = settings.superRefine(({ hub, podEnvoy, podEnvoyPo
   if (!hub.startsWith("https:")) return;
   for (const key of ["hubCa", "hubToken"] as const) {
     const message = "is needed for a hub at https://";
-    if (files[key] === undefined) context.addIssue({ code: "custom", path: [key], message });
+    if (others[key] === undefined) context.addIssue({ code: "custom", path: [key], message });
   }
 });
 

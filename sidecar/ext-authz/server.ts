@@ -19,8 +19,19 @@ export interface ExtAuthzServerOptions {
   readonly log: Logger;
 }
 
+/** The server, and whether Envoy can ask it. */
+export interface ExtAuthzServer extends Part {
+  readonly isOpen: boolean;
+}
+
 /** Envoy's HTTP ext_authz over a unix socket that only our own user may open, or our group too. */
-export function createExtAuthzServer({ socket, forGroup = false, authorize, log }: ExtAuthzServerOptions): Part {
+export function createExtAuthzServer({
+  socket,
+  forGroup = false,
+  authorize,
+  log,
+}: ExtAuthzServerOptions): ExtAuthzServer {
+  let isOpen = false;
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => {
@@ -45,6 +56,9 @@ export function createExtAuthzServer({ socket, forGroup = false, authorize, log 
 
   return {
     name: "ext-authz",
+    get isOpen() {
+      return isOpen;
+    },
     async start() {
       await unlink(socket).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw error;
@@ -52,8 +66,12 @@ export function createExtAuthzServer({ socket, forGroup = false, authorize, log 
       server.listen(socket);
       await once(server, "listening");
       await chmod(socket, forGroup ? 0o660 : 0o600);
+      isOpen = true;
     },
-    stop: (deadline) => closed(server, deadline),
+    async stop(deadline) {
+      isOpen = false;
+      await closed(server, deadline);
+    },
   };
 }
 

@@ -43,6 +43,8 @@ test.each([
   ["an empty token", "token", ""],
   ["what is no token", "token", "two\r\nlines"],
   ["no certificate", "ca.crt", "garbage"],
+  ["what is none inside", "ca.crt", PEM],
+  ["a certificate that is cut off", "ca.crt", PEM.slice(0, 28)],
 ])("%s is nothing to start with", async (_, name, content) => {
   await writeFile(join(folder, "ca.crt"), PEM);
   await writeFile(join(folder, "token"), "e30.e30.e30");

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { Logger, RotatingFiles } from "@heauth/program";
 import { createRotatingFiles } from "@heauth/program";
 
@@ -21,6 +22,8 @@ export interface HubSettings {
   readonly hubToken?: string | undefined;
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g;
+
 /** The files are read when the address's parts are started, and again when they are replaced. */
 export function hubAddress({ hub, hubCa = "", hubToken = "" }: HubSettings, log: Logger): HubAddress {
   if (hub.startsWith("unix:")) return { target: hub };
@@ -29,7 +32,9 @@ export function hubAddress({ hub, hubCa = "", hubToken = "" }: HubSettings, log:
     name: "CA of the hub",
     files: [hubCa],
     parse: ([pem = Buffer.of()]) => {
-      if (!pem.includes("-----BEGIN CERTIFICATE-----")) throw new Error("there is no certificate in it");
+      const certificates = String(pem).match(CERTIFICATE) ?? [];
+      if (certificates.length === 0) throw new Error("there is no certificate in it");
+      for (const each of certificates) new X509Certificate(each);
       return pem;
     },
     log,

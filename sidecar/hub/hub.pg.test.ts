@@ -58,7 +58,7 @@ beforeEach(async () => {
   const { identity } = parts.keys;
   sessions = createSessionCache({
     source: connection.sessions,
-    identityKeys: new Map([[identity.id, publicKeyOf(identity.publicKey)]]),
+    identityKeys: () => new Map([[identity.id, publicKeyOf(identity.publicKey)]]),
     clock: systemClock,
     metrics,
     refreshWaitMs: 50,

@@ -1,7 +1,6 @@
-import type { KeyObject } from "node:crypto";
 import type { SessionEvidence } from "@heauth/core/policy";
 import { type Clock, elapsedMs, instant, type Metrics } from "@heauth/program";
-import { createEntries } from "./entries.ts";
+import { createEntries, type EntriesOptions } from "./entries.ts";
 import { ageMs, type Entry, idleMs } from "./entry.ts";
 import { createFlights } from "./flights.ts";
 import type { Bounds, KnownSession, Resolution, SessionSource, SyncListener } from "./session.ts";
@@ -10,8 +9,8 @@ import { createVouching } from "./vouching.ts";
 
 export interface SessionCacheOptions {
   source: SessionSource;
-  /** Identity's pinned program keys, by id. */
-  identityKeys: ReadonlyMap<string, KeyObject>;
+  /** Identity's pinned program keys, by id, as they are now. */
+  identityKeys: EntriesOptions["identityKeys"];
   clock: Clock;
   metrics: Metrics;
   /** How long a request waits for a state to be read again before the cached one serves, ms. */
@@ -34,6 +33,8 @@ export interface SessionCache {
   /** A request of the session was let through: it is not idle. */
   used(session: KnownSession): void;
   readonly tokens: VerifiedTokens;
+  /** A key of identity's is trusted no more: what rested on it must be verified again. */
+  distrust(): void;
   /** To be told of what the stream from the hub brings. */
   readonly listener: SyncListener;
 }
@@ -99,8 +100,14 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
     return known(entry, !answered, bounds);
   }
 
+  function forgetAll(): void {
+    entries.clear();
+    tokens.clear();
+  }
+
   return {
     tokens,
+    distrust: forgetAll,
     async resolve(tenant, session, bounds) {
       const entry = entries.get(tenant, session);
       if (entry !== undefined && isGood(entry, bounds)) {
@@ -129,8 +136,7 @@ export function createSessionCache(options: SessionCacheOptions): SessionCache {
       storeChanged() {
         vouching.reset();
         flights.abandon();
-        entries.clear();
-        tokens.clear();
+        forgetAll();
       },
       begin: (tenant, missed) => vouching.begin(tenant, missed),
       event(event) {

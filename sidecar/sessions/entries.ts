@@ -7,7 +7,7 @@ import type { Landing } from "./flights.ts";
 import type { Vouching } from "./vouching.ts";
 
 export interface EntriesOptions {
-  identityKeys: ReadonlyMap<string, KeyObject>;
+  identityKeys: () => ReadonlyMap<string, KeyObject>;
   clock: Clock;
   vouching: Vouching;
   maxSessions: number;
@@ -82,7 +82,7 @@ export function createEntries(options: EntriesOptions): Entries {
       const state = stateOf(answer, askedAt, epoch);
       if (current !== undefined && isOfSame(current, answer)) return setState(current, state);
 
-      const trusted = knownSession(answer, tenant, identityKeys);
+      const trusted = knownSession(answer, tenant, identityKeys());
       if (trusted !== undefined) {
         onGone(session);
         entries.set(session, { ...trusted, state, lastUsed: current?.lastUsed });

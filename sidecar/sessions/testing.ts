@@ -136,7 +136,7 @@ export function testCache(options: Partial<SessionCacheOptions> = {}) {
   const hub = new TestHub(clock);
   const cache: SessionCache = createSessionCache({
     source: hub,
-    identityKeys: hub.identityKeys,
+    identityKeys: () => hub.identityKeys,
     clock,
     metrics: createMetrics(),
     refreshWaitMs: 20,

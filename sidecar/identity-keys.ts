@@ -1,0 +1,22 @@
+import type { KeyObject } from "node:crypto";
+import { parsePinnedKeys } from "@heauth/core/ledger";
+import { createRotatingFiles, type Logger, type RotatingFiles } from "@heauth/program";
+
+/** Identity's pinned program keys, by id. */
+export type IdentityKeys = ReadonlyMap<string, KeyObject>;
+
+/** Identity's among the keys of a `ledger-keys.json`; read again when the file is replaced. A file without any is no good. */
+export function createIdentityKeys({ file, log }: { file: string; log: Logger }): RotatingFiles<IdentityKeys> {
+  return createRotatingFiles({ name: "file of identity's keys", files: [file], parse, log });
+}
+
+function parse([text]: readonly Buffer[]): IdentityKeys {
+  const pinned = [...parsePinnedKeys(String(text)).values()].filter(({ program }) => program === "identity");
+  if (pinned.length === 0) throw new Error("no key of identity's is in it");
+  return new Map(pinned.map(({ id, key }) => [id, key]));
+}
+
+/** Whether a key that was trusted is trusted no more. */
+export function losesKey(before: IdentityKeys, now: IdentityKeys): boolean {
+  return [...before].some(([id, key]) => now.get(id)?.equals(key) !== true);
+}
