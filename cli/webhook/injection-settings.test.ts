@@ -26,6 +26,7 @@ test("only the images are needed; the rest is as the chart and the operator make
     ids: { sidecar: 43_288, envoy: 43_289, group: 43_288 },
     ports: { envoy: 15_006, health: 15_020 },
     walQuota: 1024,
+    walClaims: false,
     resources: {
       redirect: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "192Mi" } },
       heauth: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } },

@@ -40,6 +40,7 @@ const fileSchema = z.strictObject({
     .prefault({})
     .refine(distinct, "must be different ports"),
   walQuota: z.int().min(4).max(1_000_000).default(1024),
+  walClaims: z.boolean().default(false),
   resources: z
     .strictObject({
       redirect: resources({ cpu: "10m", memory: "64Mi" }, { memory: "192Mi" }),

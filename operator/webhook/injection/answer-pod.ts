@@ -1,5 +1,6 @@
 import { choosePolicy, type Selecting } from "@heauth/core/resources";
 import { inject } from "./inject.ts";
+import { foreignLogRefusal } from "./log-claim.ts";
 import { INJECTION_LABEL } from "./names.ts";
 import { type Pod, readPod } from "./pod.ts";
 import { type Refusal, UNREADABLE } from "./refusal.ts";
@@ -38,6 +39,8 @@ export function answerPod(object: unknown, around: Around): PodAnswer {
   const pod = readPod(object);
   if (pod === undefined) return refused(UNREADABLE);
   if (isMirror(pod)) return UNCHANGED;
+  const foreign = foreignLogRefusal(pod);
+  if (foreign !== undefined) return refused(foreign);
   const { chosen } = choosePolicy(policies, pod.metadata.labels ?? {});
   if (chosen === undefined) return level === "required" ? refused(notSelected(namespace.name)) : UNCHANGED;
   const port = chosen.ports.find((each) => Object.values(settings.ports).includes(each));

@@ -1,4 +1,5 @@
 import type { Performed } from "./handlers.ts";
+import { logClaim } from "./log-claim.ts";
 import { CONTAINERS, FOLDERS, VOLUMES } from "./names.ts";
 import { type Container, containersOf, type Pod } from "./pod.ts";
 import type { InjectionSettings } from "./settings.ts";
@@ -47,7 +48,8 @@ export function redirectContainer({ images, ports, resources }: InjectionSetting
 export function sidecarContainer(pod: Pod, performed: Performed, settings: InjectionSettings): Container {
   const { images, hub, ids, ports, resources, walQuota } = settings;
   const { requests, limits } = resources.heauth;
-  const size = { [STORAGE]: walSize(settings) };
+  // A claim is no part of the node's own storage.
+  const size = logClaim(pod) === undefined ? { [STORAGE]: walSize(settings) } : {};
   const isLimited = containersOf(pod).some((each) => each.resources?.limits?.[STORAGE] !== undefined);
   const { [STORAGE]: _, ...otherLimits } = limits;
   const within = drainWithin(pod.spec.terminationGracePeriodSeconds ?? null);

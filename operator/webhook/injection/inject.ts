@@ -57,7 +57,7 @@ function injectedPod(pod: Pod, settings: InjectionSettings): Pod {
         ...initContainers,
       ],
       containers: containers.map((each) => (sleeps.includes(each.name) ? withSleep(each) : each)),
-      volumes: [...(spec.volumes ?? []), ...volumesFor(settings)],
+      volumes: [...(spec.volumes ?? []), ...volumesFor(pod, settings)],
     },
   };
 }

@@ -1,3 +1,4 @@
+import { isLogClaim, logClaimRefusal } from "./log-claim.ts";
 import { HUB_AUDIENCE, isOurVolume } from "./names.ts";
 import type { Pod } from "./pod.ts";
 import type { Refusal } from "./refusal.ts";
@@ -59,7 +60,7 @@ const otherMesh: PodCheck = ({ metadata }) => {
 };
 
 const volumeNames: PodCheck = ({ spec }) => {
-  const volume = (spec.volumes ?? []).find(isOurVolume);
+  const volume = (spec.volumes ?? []).find((each) => isOurVolume(each) && !isLogClaim(each));
   return volume === undefined
     ? undefined
     : { reason: "NameInUse", message: `volume ${volume.name}: the name is heauth's own; take another one` };
@@ -73,4 +74,5 @@ export const podChecks: readonly PodCheck[] = [
   otherMesh,
   hubAudience,
   volumeNames,
+  logClaimRefusal,
 ];

@@ -48,13 +48,20 @@ const source = z.looseObject({ serviceAccountToken: z.looseObject({ audience: z.
 const volume = z.looseObject({
   name: z.string(),
   projected: z.looseObject({ sources: z.array(source).nullish() }).optional(),
+  persistentVolumeClaim: z.looseObject({ claimName: z.string(), readOnly: z.boolean().optional() }).optional(),
+  ephemeral: z.looseObject({}).optional(),
 });
 
 const labels = z.record(z.string(), z.string());
 
 /** core/v1 Pod, as far as injection looks at it; all else stays as it is. */
 const podSchema = z.looseObject({
-  metadata: z.looseObject({ labels: labels.optional(), annotations: labels.optional() }),
+  metadata: z.looseObject({
+    name: z.string().optional(),
+    generateName: z.string().optional(),
+    labels: labels.optional(),
+    annotations: labels.optional(),
+  }),
   spec: z.looseObject({
     initContainers: z.array(container).optional(),
     containers: z.array(container),
@@ -66,7 +73,7 @@ const podSchema = z.looseObject({
     terminationGracePeriodSeconds: z.int().optional(),
     os: z.looseObject({ name: z.string() }).optional(),
     nodeSelector: labels.optional(),
-    securityContext: securityContext.optional(),
+    securityContext: securityContext.extend({ fsGroup: z.int().optional() }).optional(),
   }),
 });
 

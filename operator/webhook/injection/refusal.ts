@@ -16,6 +16,8 @@ export type RefusalReason =
   | "HubAudience"
   | "OtherMesh"
   | "PortInUse"
+  /** A claim can't hold the log, or is another pod's log. */
+  | "LogClaim"
   | "NameInUse";
 
 export interface Refusal {

@@ -1,4 +1,5 @@
 import { restoreHandlers } from "./handlers.ts";
+import { isLogClaim } from "./log-claim.ts";
 import { INJECTED_ANNOTATION, isOurContainer, isOurVolume } from "./names.ts";
 import type { Container, Pod } from "./pod.ts";
 import { readRecord } from "./record.ts";
@@ -26,7 +27,7 @@ export function restored(pod: Pod): Pod {
       containers: spec.containers
         .map((each) => (record.sleeps.includes(each.name) ? withoutSleep(each) : each))
         .map(unrest),
-      volumes: (spec.volumes ?? []).filter((each) => !isOurVolume(each)),
+      volumes: (spec.volumes ?? []).filter((each) => !isOurVolume(each) || isLogClaim(each)),
     },
   };
 }

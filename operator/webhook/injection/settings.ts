@@ -27,6 +27,8 @@ export interface InjectionSettings {
   readonly ports: { readonly envoy: number; readonly health: number };
   /** The most that the write-ahead log may take, in MiB. */
   readonly walQuota: number;
+  /** Whether a pod that keeps its name may bring a claim for its log, which outlives it then. */
+  readonly walClaims: boolean;
   readonly resources: { readonly redirect: Resources; readonly heauth: Resources; readonly envoy: Resources };
   /** heauth's own namespace: nothing is injected there. */
   readonly namespace: string;

@@ -1,5 +1,6 @@
+import { logClaim } from "./log-claim.ts";
 import { HUB_AUDIENCE, VOLUMES } from "./names.ts";
-import type { Volume } from "./pod.ts";
+import type { Pod, Volume } from "./pod.ts";
 import type { ConfigMapKey, InjectionSettings } from "./settings.ts";
 
 /** For sockets and Envoy's configuration. */
@@ -18,11 +19,12 @@ export function walSize({ walQuota }: Pick<InjectionSettings, "walQuota">): stri
   return size % 1024 === 0 ? `${size / 1024}Gi` : `${size}Mi`;
 }
 
-export function volumesFor(settings: InjectionSettings): Volume[] {
+/** What a pod gets beside its own volumes; a claim for the log is one of those. */
+export function volumesFor(pod: Pod, settings: InjectionSettings): Volume[] {
   const token = { audience: HUB_AUDIENCE, expirationSeconds: TOKEN_SECONDS, path: FILES.token };
   return [
     { name: VOLUMES.run, emptyDir: { sizeLimit: RUN_SIZE } },
-    { name: VOLUMES.wal, emptyDir: { sizeLimit: walSize(settings) } },
+    ...(logClaim(pod) === undefined ? [{ name: VOLUMES.wal, emptyDir: { sizeLimit: walSize(settings) } }] : []),
     { name: VOLUMES.token, projected: { defaultMode: MODE, sources: [{ serviceAccountToken: token }] } },
     {
       name: VOLUMES.trust,

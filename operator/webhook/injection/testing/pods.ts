@@ -13,6 +13,7 @@ export const settings: InjectionSettings = {
   ids: { sidecar: 43_288, envoy: 43_289, group: 43_288 },
   ports: { envoy: 15_006, health: 15_020 },
   walQuota: 1024,
+  walClaims: false,
   resources: { redirect: resources, heauth: resources, envoy: resources },
   namespace: "heauth-system",
 };
