@@ -12,7 +12,7 @@ import type { ResourceKey } from "./source/source.ts";
 import { createKubernetesAlerts } from "./status/kubernetes-alerts.ts";
 import { KubernetesFailures } from "./status/kubernetes-failures.ts";
 import { KubernetesStatus } from "./status/kubernetes-status.ts";
-import { createTrust, type TrustOptions } from "./trust/trust.ts";
+import type { Trust, TrustOptions } from "./trust/trust.ts";
 
 export interface ClusterOperatorOptions
   extends Pick<
@@ -34,7 +34,7 @@ export interface ClusterOperatorOptions
   /** Of this process, and of no other ever. */
   readonly identity: string;
   /** What sidecars trust, and the hub's certificate, are looked after only where this is given. */
-  readonly trust?: Pick<TrustOptions, "secret" | "service" | "ledgerKeys">;
+  readonly trust?: (parts: Omit<TrustOptions, "secret" | "service" | "ledgerKeys">) => Trust;
   /** How long others leave a Lease alone that is not renewed; 15 s unless given. */
   readonly leaseMs?: number;
 }
@@ -63,7 +63,7 @@ export function createClusterOperator(options: ClusterOperatorOptions): ClusterO
   });
   const events = createEvents({ client, reportingController: CONTROLLER, reportingInstance: identity, log });
   const kept = (key: ResourceKey) => source.kept(key);
-  const trust = options.trust && createTrust({ ...options, ...options.trust, events, replica: identity });
+  const trust = options.trust?.({ client, namespace, events, replica: identity, log, metrics });
   const operator = createOperator({
     ...options,
     resourceSource: source,

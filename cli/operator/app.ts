@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
 import type { ProgramKey } from "@heauth/core/keys";
 import type { PinnedKeys } from "@heauth/core/ledger";
-import { createClusterOperator } from "@heauth/operator";
-import { inOrder, type Part, type ProgramContext, systemClock, uuidv7 } from "@heauth/program";
+import { type ClusterOperatorOptions, createClusterOperator } from "@heauth/operator";
+import { inOrder, type Part, type ProgramContext, type RotatingFiles, systemClock, uuidv7 } from "@heauth/program";
 import { type ClusterClient, openCluster } from "@heauth/program/kubernetes";
 import { type Database, LedgerWriter } from "@heauth/store";
 import { deferred } from "../cluster/deferred.ts";
@@ -52,11 +52,15 @@ interface Parts {
   readonly keys: { readonly operator: ProgramKey; readonly pinned: PinnedKeys };
 }
 
-function compose(context: ProgramContext<OperatorConfig>, { database, client, namespace, keys }: Parts): Part {
+async function compose(
+  context: ProgramContext<OperatorConfig>,
+  { database, client, namespace, keys }: Parts,
+): Promise<Part> {
   const { config, logs, metrics, health } = context;
   measurePools(metrics, new Map([["operator", database] as const]));
   const now = () => systemClock.wallMicros();
   const ledgerKeys = pinnedKeysFile(config.ledgerKeys, logs.log);
+  const trust = await trustOf(config, ledgerKeys);
   const ledgerWriter = new LedgerWriter({ program: "operator", programKey: keys.operator, now });
   const operator = createClusterOperator({
     database,
@@ -66,9 +70,7 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
     leaseMs: config.lease,
     resyncMs: config.resync,
     lostAfterMs: config.lostAfter,
-    ...(config.hubTlsSecret !== undefined && {
-      trust: { secret: config.hubTlsSecret, service: config.hubService, ledgerKeys: () => ledgerKeys.current() },
-    }),
+    ...(trust !== undefined && { trust }),
     ledgerWriter,
     programKeys: keys,
     issuer: config.issuer,
@@ -84,4 +86,14 @@ function compose(context: ProgramContext<OperatorConfig>, { database, client, na
     stop: (deadline) => ledgerWriter.close(database, deadline),
   };
   return inOrder("operator", [connections, journals, ledgerKeys, operator], logs.log);
+}
+
+/** What makes certificates is loaded only where some are made. */
+async function trustOf(
+  { hubTlsSecret: secret, hubService: service }: OperatorConfig,
+  ledgerKeys: RotatingFiles<string>,
+): Promise<ClusterOperatorOptions["trust"]> {
+  if (secret === undefined) return undefined;
+  const { createTrust } = await import("@heauth/operator/trust");
+  return (parts) => createTrust({ ...parts, secret, service, ledgerKeys: () => ledgerKeys.current() });
 }

@@ -11,6 +11,8 @@ import { operatorCalls } from "./testing/operator-calls.ts";
 import { forbiddenCalls, grantedRights, usedRights } from "./testing/rights.ts";
 import { type Logins, loginsOf, Tenancy } from "./testing/tenancy.ts";
 
+const KEEPS_TRUST = ["--hub-tls-secret", "heauth-hub-tls"];
+const TRUST = "heauth-trust";
 /** Anchors are written every 30 s at most, those of deleted Tenants too. */
 const ANCHORED_WITHIN_MS = 45_000;
 
@@ -25,7 +27,7 @@ describeKube("the operator under its own account and with its own database login
     [rig, receiver] = await Promise.all([startOperatorRig(), startAlertReceiver()]);
     [logins, ledger] = await Promise.all([loginsOf(rig), ledgerCommands(rig)]);
     tenancy = new Tenancy(rig, "acme");
-    await (await rig.startOperator()).ready();
+    await (await rig.startOperator({ flags: KEEPS_TRUST })).ready();
   }, API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await ledger?.end();
@@ -98,10 +100,17 @@ describeKube("the operator under its own account and with its own database login
     expect(await eventually(newest, Boolean, ANCHORED_WITHIN_MS)).toBe(true);
     expect(await ledger.verifyAgainstKube("acme")).toMatchObject({ code: 0 });
 
+    // What sidecars trust, made, and put right.
+    const trust = () => rig.api.client.get(CONFIG_MAPS, { namespace: "acme", name: TRUST }).catch(() => undefined);
+    await rig.kubectl("label", "namespace", "acme", "heauth.io/injection=enabled");
+    expect(await eventually(trust, (found) => found !== undefined)).toHaveProperty("data");
+    await rig.kubectl("delete", "configmap", "-n", "acme", TRUST);
+    expect(await eventually(trust, (found) => found !== undefined)).toHaveProperty("data");
+
     // Taken over, by another operator.
     const [first] = rig.operators();
     expect(await first?.stop()).toBe(0);
-    await (await rig.startOperator()).ready();
+    await (await rig.startOperator({ flags: KEEPS_TRUST })).ready();
     await tenancy.putTenant(settings(), { "heauth.io/adopt": tenancy.id });
     await tenancy.ready({ anchored: true });
     expect(await ledger.verifyAgainstKube("acme")).toMatchObject({ code: 0 });
@@ -125,12 +134,15 @@ describeKube("the operator under its own account and with its own database login
     expect(usedRights(calls)).toEqual(await grantedRights(rig.api, "heauth-operator", RELEASE_NAMESPACE));
   });
 
-  test("used them where they are given: Lease, Secrets and ConfigMaps in its own namespace only", async () => {
-    const own = (await operatorCalls(rig)).filter(({ objectRef }) =>
-      ["leases", "secrets", "configmaps"].includes(objectRef?.resource ?? ""),
+  test("used them where they are given: in its own namespace, and of the others' ConfigMaps only what sidecars trust", async () => {
+    const own = (await operatorCalls(rig)).flatMap(({ objectRef }) =>
+      ["leases", "secrets", "configmaps"].includes(objectRef?.resource ?? "") ? [objectRef] : [],
     );
-    expect(new Set(own.map(({ objectRef }) => objectRef?.namespace))).toEqual(new Set([RELEASE_NAMESPACE]));
-    const maps = own.filter(({ objectRef }) => objectRef?.resource === "configmaps").map(({ objectRef }) => objectRef);
+    const [trust, others] = [own.filter((each) => each?.name === TRUST), own.filter((each) => each?.name !== TRUST)];
+    expect(new Set(others.map((each) => each?.namespace))).toEqual(new Set([RELEASE_NAMESPACE]));
+    const maps = others.filter((each) => each?.resource === "configmaps");
     for (const map of maps) expect(map?.name ?? "heauth-anchor-").toMatch(/^heauth-anchor-/);
+    // Followed everywhere, written where there is injection.
+    expect(new Set(trust.map((each) => each?.namespace))).toEqual(new Set([undefined, "acme"]));
   });
 });

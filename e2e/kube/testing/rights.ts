@@ -20,12 +20,17 @@ export async function grantedRights({ kubectl }: ApiServer, name: string, namesp
   return [...new Set(rights)].toSorted();
 }
 
+const CREATED = 201;
+
 /** Which rights these calls needed, in the same words. Creating by an apply is a patch, and needs both where nothing is there yet. */
 export function usedRights(calls: readonly AuditEvent[]): string[] {
-  const rights = calls.flatMap(({ verb, objectRef }) => {
+  const rights = calls.flatMap(({ verb, objectRef, responseStatus }) => {
     if (objectRef?.resource === undefined) return [];
     const { resource, subresource, apiGroup = "" } = objectRef;
-    return [right(verb, apiGroup, subresource === undefined ? resource : `${resource}/${subresource}`)];
+    const verbs = responseStatus?.code === CREATED ? [verb, "create"] : [verb];
+    return verbs.map((each) =>
+      right(each, apiGroup, subresource === undefined ? resource : `${resource}/${subresource}`),
+    );
   });
   return [...new Set(rights)].toSorted();
 }

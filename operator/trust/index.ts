@@ -1,0 +1,1 @@
+export { createTrust, type Trust, type TrustOptions } from "./trust.ts";
