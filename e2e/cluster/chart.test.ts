@@ -85,12 +85,14 @@ describe("the chart", () => {
 
   test("asks for nothing that Pod Security's level restricted forbids", async () => {
     const all = workloads(await helm.render(EVERYTHING));
-    expect(all.map(named).map((name) => name.replace(/-migrate-.*/, "-migrate"))).toEqual([
+    expect(all.map(named).map((name) => name.replace(/-(migrate|keys)-.*/, "-$1"))).toEqual([
+      "Deployment heauth-cli",
       "Deployment heauth-hub",
       "Deployment heauth-identity",
       "Deployment heauth-operator",
       "Deployment heauth-webhook",
       "StatefulSet heauth-postgres",
+      "Job heauth-keys",
       "Job heauth-migrate",
     ]);
     for (const { spec } of all) {
@@ -114,9 +116,11 @@ describe("the chart", () => {
     const all = workloads(await helm.render(EVERYTHING)).map(({ spec }) => spec.template.spec);
     const withToken = all.filter(({ automountServiceAccountToken }) => automountServiceAccountToken !== false);
     expect(withToken.map(({ serviceAccountName }) => serviceAccountName)).toEqual([
+      "heauth-cli",
       "heauth-hub",
       "heauth-operator",
       "heauth-webhook",
+      "heauth-keys",
     ]);
   });
 
@@ -125,7 +129,7 @@ describe("the chart", () => {
     ["every", EVERYTHING],
   ] as const)("starts programs with flags that they take, of %s value", async (_, values) => {
     const programs = workloads(await helm.render(values)).flatMap(({ kind, spec }) =>
-      kind === "Deployment" ? spec.template.spec.containers : [],
+      kind === "Deployment" ? spec.template.spec.containers.filter(({ name }) => name !== "cli") : [],
     );
     expect(programs).toHaveLength(4);
     for (const { name, args = [] } of programs) {

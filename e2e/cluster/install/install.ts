@@ -4,11 +4,15 @@ import type { Cluster } from "../cluster.ts";
 import { must } from "../must.ts";
 import type { Images } from "./images.ts";
 import { INSTALLED, type Installation } from "./installed.ts";
-import { createSecrets } from "./interim-secrets.ts";
+import { createCertificate } from "./interim-certificate.ts";
 
 const CHART = join(import.meta.dirname, "../../../charts/heauth");
 const NAMESPACE = "heauth-system";
-const WITHIN = "300s";
+const PROGRAMS = [
+  "statefulset/heauth-postgres",
+  ...["identity", "hub", "operator", "webhook", "cli"].map((name) => `deployment/heauth-${name}`),
+];
+const WITHIN = "240s";
 
 /**
  * Installs the chart, or upgrades to it, as anybody would, with PostgreSQL embedded, and waits until all of it works. Notes beside
@@ -16,7 +20,7 @@ const WITHIN = "300s";
  */
 export async function installHeauth(cluster: Cluster, images: Images): Promise<void> {
   await ensureNamespace(cluster);
-  await createSecrets(cluster, NAMESPACE);
+  await createCertificate(cluster, NAMESPACE);
   await must(
     cluster.helm(["upgrade", "--install", "heauth", CHART, `--namespace=${NAMESPACE}`, "--values=-"], values(images)),
   );
@@ -35,21 +39,29 @@ async function ensureNamespace({ kubectl }: Cluster): Promise<void> {
   await must(kubectl(["apply", "--server-side", "--filename=-"], JSON.stringify(namespace)));
 }
 
-async function untilAvailable({ kubectl }: Cluster): Promise<void> {
-  const inNamespace = (...args: string[]) => must(kubectl([`--namespace=${NAMESPACE}`, ...args]));
-  await inNamespace("rollout", "status", "statefulset/heauth-postgres", `--timeout=${WITHIN}`);
-  for (const program of ["identity", "hub", "operator", "webhook"]) {
-    await inNamespace("rollout", "status", `deployment/heauth-${program}`, `--timeout=${WITHIN}`);
+async function untilAvailable(cluster: Cluster): Promise<void> {
+  const inNamespace = (...args: string[]) => cluster.kubectl([`--namespace=${NAMESPACE}`, ...args]);
+  for (const program of PROGRAMS) {
+    const { code, stderr } = await inNamespace("rollout", "status", program, `--timeout=${WITHIN}`);
+    if (code === 0) continue;
+    const pods = await must(inNamespace("get", "pods", "-o", "wide"));
+    const events = await must(inNamespace("get", "events", "--sort-by=.lastTimestamp"));
+    const logs = await inNamespace("logs", program, "--all-pods=true", "--all-containers", "--tail=20");
+    throw new Error([`${program}: ${stderr}`, pods, events.split("\n").slice(-30).join("\n"), logs.stdout].join("\n"));
   }
 }
 
 /** Requests are small, so that many pods of tests fit beside. */
-function values({ heauth, postgres }: Images): string {
+function values({ heauth, envoy, postgres }: Images): string {
   const [repository, tag] = heauth.split(/:(?=[^:/]+$)/);
   const resources = { requests: { cpu: "10m", memory: "64Mi" } };
   return JSON.stringify({
     image: { repository, tag },
+    cli: { enabled: true, resources },
+    injection: { envoyImage: envoy, resources: { redirect: resources, heauth: resources, envoy: resources } },
     postgres: { embedded: { enabled: true, image: postgres, resources } },
-    ...Object.fromEntries(["operator", "webhook", "hub", "identity", "migrate"].map((name) => [name, { resources }])),
+    ...Object.fromEntries(
+      ["operator", "webhook", "hub", "identity", "keys", "migrate"].map((name) => [name, { resources }]),
+    ),
   });
 }

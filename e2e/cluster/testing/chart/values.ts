@@ -32,6 +32,7 @@ const EMBEDDED = "postgres.embedded.enabled=true";
 const SCALED = "hub.autoscaling.enabled=true";
 const MANAGED = ["hub.tls.certManager.enabled=true", 'hub.tls.certManager.issuer="ours"'];
 const DASHBOARD = "grafana.dashboard.enabled=true";
+const CLI = "cli.enabled=true";
 const NAME = '"another"';
 const LABELS = '{"a.example/b":"c"}';
 const QUANTITIES = '{"memory":"99Mi"}';
@@ -50,6 +51,11 @@ function ofPod(program: string): Record<string, readonly string[]> {
   return Object.fromEntries(
     Object.entries({ ...POD, replicas: "3" }).map(([key, other]) => [`${program}.${key}`, [other]]),
   );
+}
+
+function injected(container: string): Record<string, readonly string[]> {
+  const resources = ["requests", "limits"].map((key) => `injection.resources.${container}.${key}`);
+  return Object.fromEntries(resources.map((path) => [path, [QUANTITIES]]));
 }
 
 export const SWITCHED: Readonly<Record<string, readonly string[]>> = {
@@ -72,10 +78,14 @@ export const SWITCHED: Readonly<Record<string, readonly string[]>> = {
   "postgres.embedded.storageClassName": ['"fast"', EMBEDDED],
   "postgres.embedded.resources.requests": [QUANTITIES, EMBEDDED],
   "postgres.embedded.resources.limits": [QUANTITIES, EMBEDDED],
+  "keys.create": ["false"],
   "keys.identitySecret": [NAME],
   "keys.hubSecret": [NAME],
   "keys.operatorSecret": [NAME],
+  "keys.cliSecret": [NAME],
   "keys.ledgerConfigMap": [NAME],
+  "keys.resources.requests": [QUANTITIES],
+  "keys.resources.limits": [QUANTITIES],
   "migrate.enabled": ["false"],
   "migrate.resources.requests": [QUANTITIES],
   "migrate.resources.limits": [QUANTITIES],
@@ -83,6 +93,14 @@ export const SWITCHED: Readonly<Record<string, readonly string[]>> = {
   "operator.lease": ['"30s"'],
   "operator.resync": ['"1h"'],
   ...ofPod("webhook"),
+  "injection.envoyImage": ['"registry.example.org/envoy"'],
+  "injection.walQuota": ["64"],
+  "injection.walClaims": ["true"],
+  "injection.ports.envoy": ["15106"],
+  "injection.ports.health": ["15120"],
+  ...injected("redirect"),
+  ...injected("heauth"),
+  ...injected("envoy"),
   ...ofPod("hub"),
   "hub.tls.secret": [NAME],
   "hub.tls.certManager.enabled": ["true", 'hub.tls.certManager.issuer="ours"'],
@@ -103,6 +121,8 @@ export const SWITCHED: Readonly<Record<string, readonly string[]>> = {
   "identity.hashingQueue": ["10"],
   "identity.service.type": ['"LoadBalancer"'],
   "identity.service.annotations": [LABELS],
+  "cli.enabled": ["true"],
+  ...Object.fromEntries(Object.entries(POD).map(([key, other]) => [`cli.${key}`, [other, CLI]])),
   "crds.install": ["false"],
   "podDisruptionBudgets.enabled": ["false"],
   "networkPolicies.enabled": ["false"],
@@ -123,6 +143,7 @@ export const EVERYTHING = [
   SCALED,
   ...MANAGED,
   DASHBOARD,
+  CLI,
   'identity.tls.secret="heauth-identity-tls"',
   'networkPolicies.apiServer=["10.0.0.0/8"]',
 ];
