@@ -5,6 +5,12 @@ import type { Logger, Part } from "@heauth/program";
 import { hasMark, setMark } from "./mark.ts";
 import { DRAIN_PATH, drainSocket, type Unshipped } from "./names.ts";
 
+/**
+ * Who had no request until then is taken for idle: closing a connection may meet a request on its way. Envoy takes a second and some more
+ * for it; apps are told to stop after 5 s.
+ */
+const CLOSE_IDLE_AFTER_MS = 3_000;
+
 export interface DrainOptions {
   /** Of Envoy's configuration: the mark and the socket are there. */
   readonly podEnvoy: string;
@@ -23,13 +29,27 @@ export interface DrainOptions {
  */
 export function createDrain({ podEnvoy, records, log }: DrainOptions): Part {
   const socket = drainSocket(podEnvoy);
-  let isDraining = false;
+  let draining: NodeJS.Timeout | undefined;
 
   function begin(): void {
-    if (isDraining) return;
-    isDraining = true;
+    if (draining !== undefined) return;
     records.drain();
     log.info(records.unshipped(), "the pod goes: clients are told to, and records count when the hub has them");
+    draining = setTimeout(() => {
+      setMark(podEnvoy, "CloseIdle").catch((error) => log.error({ err: error }, "idle connections can't be closed"));
+    }, CLOSE_IDLE_AFTER_MS);
+  }
+
+  let marked: Promise<void> | undefined;
+  /** Once, however many ask; again where it failed. */
+  function marks(): Promise<void> {
+    marked ??= hasMark(podEnvoy)
+      .then((isMarked) => (isMarked ? undefined : setMark(podEnvoy, "TellToGo")))
+      .catch((error) => {
+        marked = undefined;
+        throw error;
+      });
+    return marked;
   }
 
   const server = createServer(async ({ method, url }, response) => {
@@ -37,7 +57,7 @@ export function createDrain({ podEnvoy, records, log }: DrainOptions): Part {
     if (method !== "POST" || url !== DRAIN_PATH) return void response.writeHead(404).end();
     begin();
     try {
-      if (!(await hasMark(podEnvoy))) await setMark(podEnvoy);
+      await marks();
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(records.unshipped()));
     } catch (error) {
       log.error({ err: error }, "Envoy can't be told that the pod goes");
@@ -55,6 +75,7 @@ export function createDrain({ podEnvoy, records, log }: DrainOptions): Part {
       await chmod(socket, 0o600);
     },
     async stop() {
+      clearTimeout(draining);
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
       server.closeAllConnections();
