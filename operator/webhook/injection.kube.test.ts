@@ -1,41 +1,55 @@
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
+import { AUTH_POLICIES, MUTATING_WEBHOOKS, NAMESPACES, PODS } from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { answerPod, type PodPolicy } from "./injection/index.ts";
 import type { Pod } from "./injection/pod.ts";
 import { settings } from "./injection/testing/pods.ts";
 import {
-  apply,
+  type Created,
   type InjectingCluster,
   manifestOf,
   podFor,
   policyFor,
   startInjecting,
 } from "./testing/injecting-cluster.ts";
+import { startOtherWebhook } from "./testing/other-webhook.ts";
 import { kubectl } from "./testing/webhook-rig.ts";
 
-const DRY = "--dry-run=server";
 const namesOf = (pod: Pod | undefined) => pod?.spec.initContainers?.map(({ name }) => name);
 const OURS = ["heauth-redirect", "heauth", "heauth-envoy"];
 
-describeKube("pods that come to a real API server", () => {
+describeKube("pods of a real API server", () => {
   let server: ApiServer;
   let cluster: InjectingCluster;
   beforeAll(async () => {
     server = await startApiServer({ podAccounts: true });
     cluster = await startInjecting(server);
+    for (const [name, app] of [
+      ["guarded", "web"],
+      ["bare", "other"],
+    ] as const) {
+      expect((await cluster.create(podFor(app, { metadata: { name, generateName: undefined } }))).said).toBe("");
+    }
   }, API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await cluster?.webhook.stop();
     await server?.stop();
   });
 
-  const create: InjectingCluster["create"] = (...of) => cluster.create(...of);
+  const create = (pod: object) => cluster.create(pod);
   const denied = (why: string) => expect.stringContaining(`"inject.heauth.io" denied the request: ${why}`);
+
+  const asked = (...args: string[]) => server.kubectl(["-n", "shop", ...args]);
+  const done = { code: 0, stderr: "" };
+  const unchanged = (why: string) => ({
+    code: 1,
+    stderr: expect.stringContaining(`"pods.heauth.io" denied the request: ${why}`),
+  });
 
   test("one that is selected is injected as planned, and the API server finds nothing wrong with it", async () => {
     const probes = { livenessProbe: { grpc: { port: 8080 } }, ports: [{ name: "http", containerPort: 8080 }] };
     const more = { spec: { initContainers: [{ name: "setup", image: "setup" }] }, container: probes };
-    const { pod: plain } = await create(podFor("web", { ...more, metadata: { namespace: "plain" } }), DRY);
+    const { pod: plain } = await create(podFor("web", { ...more, metadata: { namespace: "plain" } }));
     const policy: PodPolicy = {
       namespace: "shop",
       name: "web",
@@ -58,7 +72,7 @@ describeKube("pods that come to a real API server", () => {
   });
 
   test("our containers get no token for the API server; the app keeps its own", async () => {
-    const { pod } = await create(podFor("web", { spec: { automountServiceAccountToken: true } }), DRY);
+    const { pod } = await create(podFor("web", { spec: { automountServiceAccountToken: true } }));
     const mounts = (name: string) =>
       [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])]
         .find((each) => each.name === name)
@@ -70,36 +84,36 @@ describeKube("pods that come to a real API server", () => {
 
   test("one that no policy selects, or in a namespace without the label, goes in as it is", async () => {
     for (const pod of [podFor("other"), podFor("web", { metadata: { namespace: "plain" } })]) {
-      expect(namesOf((await create(pod, DRY)).pod)).toBeUndefined();
+      expect(namesOf((await create(pod)).pod)).toBeUndefined();
     }
   });
 
   test("where each must have a policy, one that has none is refused", async () => {
     const strict = (app: string) => podFor(app, { metadata: { namespace: "strict" } });
-    expect((await create(strict("other"), DRY)).said).toEqual(denied("NotSelected: no AuthPolicy in strict"));
-    expect(namesOf((await create(strict("web"), DRY)).pod)).toEqual(OURS);
+    expect((await create(strict("other"))).said).toEqual(denied("NotSelected: no AuthPolicy in strict"));
+    expect(namesOf((await create(strict("web"))).pod)).toEqual(OURS);
   });
 
   test("a policy that is not valid selects too: its pods deny", async () => {
-    expect(namesOf((await create(podFor("wrong"), DRY)).pod)).toEqual(OURS);
+    expect(namesOf((await create(podFor("wrong"))).pod)).toEqual(OURS);
   });
 
   test("a policy's ports, protected or let through, can't be heauth's own", async () => {
-    await apply(server, [
+    await cluster.apply(
       policyFor("taken", { "spec.ports.0.port": 15_006 }),
       policyFor("through", { "spec.passthroughPorts": [15_020] }),
-    ]);
-    expect((await create(podFor("taken"), DRY)).said).toEqual(denied("PortInUse: port 15006 of AuthPolicy taken"));
-    expect((await create(podFor("through"), DRY)).said).toEqual(denied("PortInUse: port 15020 of AuthPolicy through"));
+    );
+    expect((await create(podFor("taken"))).said).toEqual(denied("PortInUse: port 15006 of AuthPolicy taken"));
+    expect((await create(podFor("through"))).said).toEqual(denied("PortInUse: port 15020 of AuthPolicy through"));
   });
 
   test("a policy counts from the moment that it is applied, until the moment that it is deleted", async () => {
     for (let turn = 0; turn < 3; turn++) {
       const app = `live-${turn}`;
-      await apply(server, [policyFor(app)]);
-      expect(namesOf((await create(podFor(app), DRY)).pod)).toEqual(OURS);
-      await kubectl(server, ["delete", "authpolicy", "-n", "shop", app]);
-      expect(namesOf((await create(podFor(app), DRY)).pod)).toBeUndefined();
+      await cluster.apply(policyFor(app));
+      expect(namesOf((await create(podFor(app))).pod)).toEqual(OURS);
+      await server.client.remove(AUTH_POLICIES, { namespace: "shop", name: app });
+      expect(namesOf((await create(podFor(app))).pod)).toBeUndefined();
     }
   });
 
@@ -124,28 +138,35 @@ describeKube("pods that come to a real API server", () => {
       "container app mounts heauth-token",
       { container: { volumeMounts: [{ name: "heauth-token", mountPath: "/t" }] } },
     ],
-  ])("one that can't be injected is refused, and kubectl says why: %s, %s", async (reason, why, pod) => {
-    expect((await create(podFor("web", pod), DRY)).said).toEqual(denied(`${reason}: ${why}`));
+  ])("one that can't be injected is refused, and the user told why: %s, %s", async (reason, why, pod) => {
+    expect((await create(podFor("web", pod))).said).toEqual(denied(`${reason}: ${why}`));
+  });
+
+  test("kubectl shows why, and that it is no mistake of the cluster's", async () => {
+    const { said } = await cluster.tryOut(podFor("web", { spec: { hostNetwork: true } }));
+    expect(said).toEqual(denied("HostNetwork: spec.hostNetwork"));
+    expect(said).toMatch(/^Error from server \(Forbidden\): /);
   });
 
   test("a namespace that Pod Security will refuse it in is told of as a warning", async () => {
-    const label = (value: string) => kubectl(server, ["label", "namespace", "shop", `${POD_SECURITY}${value}`]);
-    await label("=baseline");
-    const { said } = await create(podFor("web"), DRY);
-    await label("-");
+    const label = (level: string | null) =>
+      server.client.patch(NAMESPACES, { name: "shop" }, { metadata: { labels: { [POD_SECURITY]: level } } });
+    await label("baseline");
+    const { said } = await cluster.tryOut(podFor("web"));
+    await label(null);
     expect(said).toContain(`Warning: namespace shop has ${POD_SECURITY}: baseline`);
-    expect(said).toContain('violates PodSecurity "baseline:latest"');
   });
 
   test("a dry run makes nothing, and no question makes the webhook write anything", async () => {
-    const count = async () => (await kubectl(server, ["get", "pods", "-n", "shop", "-o", "name"])).split("\n").length;
+    const count = async () => (await server.client.list(PODS, { namespace: "shop" })).items.length;
     const before = await count();
     const since = (await server.audit()).length;
-    expect(namesOf((await create(podFor("web"), DRY)).pod)).toEqual(OURS);
+    expect(namesOf((await cluster.tryOut(podFor("web"))).pod)).toEqual(OURS);
     expect(await count()).toBe(before);
     const asked = (await server.audit()).slice(since).filter(({ user }) => user.username.endsWith(":heauth-webhook"));
-    const reads = asked.map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}`);
-    expect(new Set(reads)).toEqual(new Set(["get namespaces", "list authpolicies"]));
+    const done = asked.map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}`);
+    expect(done).toEqual(expect.arrayContaining(["get namespaces", "list authpolicies"]));
+    expect(done.filter((each) => !/^(get|list) /.test(each))).toEqual([]);
   });
 
   test("what was answered is counted", async () => {
@@ -156,6 +177,113 @@ describeKube("pods that come to a real API server", () => {
       );
     }
     expect(text).toMatch(/^heauth_admission_review_seconds_count\{kind="Pod"\} \d/m);
+  });
+
+  test("a pod without a sidecar gets no labels that select it; all other changes are let be", async () => {
+    expect(await asked("label", "pod", "bare", "app=web", "--overwrite")).toMatchObject(
+      unchanged("NotInjected: AuthPolicy web selects these labels"),
+    );
+    expect(await asked("label", "pod", "bare", "app=another", "--overwrite")).toMatchObject(done);
+    expect(await asked("label", "pod", "bare", "app-")).toMatchObject(done);
+    expect(await asked("annotate", "pod", "bare", "a=b")).toMatchObject(done);
+    expect(await asked("label", "pod", "guarded", "app=other", "--overwrite")).toMatchObject(done);
+    expect(await asked("label", "pod", "guarded", "app=web", "--overwrite")).toMatchObject(done);
+  });
+
+  test("a sidecar keeps its image; the app can have another one", async () => {
+    for (const container of ["heauth", "heauth-envoy", "heauth-redirect"]) {
+      expect(await asked("set", "image", "pod/guarded", `${container}=mine`)).toMatchObject(
+        unchanged(`SidecarChanged: container ${container}`),
+      );
+    }
+    expect(await asked("set", "image", "pod/guarded", "app=newer")).toMatchObject(done);
+  });
+
+  test("debugging containers may do no more than the pod's own", async () => {
+    const debug = (...more: string[]) => asked("debug", "guarded", "--image=busybox", ...more);
+    expect(await debug("-c", "one", "--target=heauth")).toMatchObject(unchanged("SharedProcesses: container one"));
+    expect(await debug("-c", "two", "--profile=sysadmin")).toMatchObject(
+      unchanged("PrivilegedContainer: container two"),
+    );
+    expect(await debug("-c", "three", "--profile=netadmin")).toMatchObject(
+      unchanged("PrivilegedContainer: container three"),
+    );
+    expect(await debug("-c", "four", "--target=app", "--profile=general")).toMatchObject(
+      unchanged("PrivilegedContainer: container four adds SYS_PTRACE"),
+    );
+    expect(await debug("-c", "five", "--target=app", "--profile=restricted")).toMatchObject({ code: 0 });
+    const { stdout } = await asked("get", "pod", "guarded", "-o", "jsonpath={.spec.ephemeralContainers[*].name}");
+    expect(stdout).toBe("five");
+  });
+
+  test("what another webhook does to our containers afterwards is undone, what it does to the others stays", async () => {
+    const value = { name: "heauth-envoy", image: "theirs" };
+    const isTheirs = ({ pod }: Created) => pod?.spec.containers[0]?.image === "theirs";
+    const other = await startOtherWebhook([
+      { op: "replace", path: "/spec/initContainers", value: [value] },
+      { op: "add", path: "/spec/containers/0/image", value: "theirs" },
+    ]);
+    try {
+      await cluster.apply(other.configuration);
+      const { pod } = await cluster.createUntil(podFor("web"), isTheirs);
+      const spec = pod?.spec;
+      expect(spec?.initContainers?.map(({ name, image }) => `${name} ${image}`)).toEqual([
+        "heauth-redirect heauth:1",
+        "heauth heauth:1",
+        "heauth-envoy heauth-envoy:1",
+      ]);
+    } finally {
+      await server.client.remove(MUTATING_WEBHOOKS, { name: "other" });
+      await cluster.createUntil(podFor("web"), (created) => !isTheirs(created));
+      await other.stop();
+    }
+  });
+
+  test("when it can't be known whose a pod is, it is refused and told why", async () => {
+    const role = "clusterrole/heauth-webhook";
+    const before = await kubectl(server, ["get", role, "-o", "jsonpath={.rules}"]);
+    const patch = (rules: string) => kubectl(server, ["patch", role, "--type=merge", "-p", `{"rules":${rules}}`]);
+    await patch("[]");
+    try {
+      const { said } = await cluster.createUntil(podFor("web"), (created) => created.said !== "");
+      expect(said).toContain(
+        "\"inject.heauth.io\" denied the request: heauth can't know which AuthPolicy is the pod's",
+      );
+      expect(said).toContain("(Forbidden)");
+      expect(await cluster.webhook.metrics.text()).toMatch(
+        /^heauth_admission_reviews_total\{kind="Pod",decision="Error"\} [1-9]/m,
+      );
+    } finally {
+      await patch(before);
+      await cluster.createUntil(podFor("web"), ({ said }) => said === "");
+    }
+  });
+
+  test("while no webhook answers, only the namespaces that ask for injection wait for it", async () => {
+    for (const namespace of ["kube-system", "heauth-system"]) {
+      await kubectl(server, ["label", "namespace", namespace, "heauth.io/injection=required"]);
+      const account = { kind: "ServiceAccount", metadata: { name: "default", namespace } };
+      await cluster.apply(account, policyFor("web", { namespace }));
+    }
+    const harmless = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, runAsNonRoot: true };
+    const container = { securityContext: { ...harmless, seccompProfile: { type: "RuntimeDefault" } } };
+    const inNamespace = (namespace: string) => podFor("web", { metadata: { namespace }, container });
+    expect((await cluster.create(inNamespace("shop"))).said).toBe("");
+    await cluster.webhook.stop();
+    for (const namespace of ["shop", "strict"]) {
+      const { said } = await cluster.create(inNamespace(namespace));
+      expect(said).toContain('failed calling webhook "inject.heauth.io"');
+    }
+    for (const namespace of ["plain", "kube-system", "heauth-system"]) {
+      const { pod, said } = await cluster.create(inNamespace(namespace));
+      expect([said, pod?.spec.initContainers]).toEqual(["", undefined]);
+    }
+    // Pods that are there go on, and can end.
+    expect(await asked("annotate", "pod", "guarded", "c=d")).toMatchObject(done);
+    expect((await asked("label", "pod", "bare", "app=web")).stderr).toContain(
+      'failed calling webhook "pods.heauth.io"',
+    );
+    expect(await asked("delete", "pod", "guarded", "--grace-period=0", "--force")).toMatchObject({ code: 0 });
   });
 });
 

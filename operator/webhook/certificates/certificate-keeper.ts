@@ -3,6 +3,7 @@ import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
 import { type CertificateSet, trustBundle } from "../../certificates/certificate-set.ts";
 import type { Pair } from "../../certificates/pair.ts";
 import { renewed } from "../../certificates/renew.ts";
+import { Spread } from "../../certificates/spread.ts";
 import { readStored, type SecretName, writeStored } from "../../certificates/stored-certificates.ts";
 import { type ConfigurationName, nameOf, readTrust, soleBundle, trusts, writeTrust } from "./ca-bundle.ts";
 
@@ -51,22 +52,12 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
   const stopping = new AbortController();
   const { signal } = stopping;
   let held: CertificateSet | undefined;
-  let published: { readonly bundle: string; readonly sinceMs: number } | undefined;
+  const published = new Spread(clock, SPREAD_MS);
   /** The configurations that are not there, or do not have what is held. */
   let distrusting: readonly ConfigurationName[] = configurations;
   let looking: Promise<void> | undefined;
   let failing: string | undefined;
   let timer: NodeJS.Timeout | undefined;
-
-  /** The bundle that every API server goes by. A wall clock that was set forward gives nobody time to learn of it. */
-  function trusted(): string | undefined {
-    if (published === undefined) return undefined;
-    return clock.monotonicMs() - published.sinceMs >= SPREAD_MS ? published.bundle : undefined;
-  }
-  function notePublished(bundle: string | undefined): void {
-    if (published?.bundle === bundle) return;
-    published = bundle === undefined ? undefined : { bundle, sinceMs: clock.monotonicMs() };
-  }
 
   /**
    * The configurations are read before the Secret: then a replica that read an older Secret meets a conflict, instead of taking a
@@ -75,9 +66,9 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
   async function once(): Promise<void> {
     const read = await Promise.all(configurations.map((each) => readTrust(client, each, signal)));
     const present = read.filter((trust) => trust !== undefined);
-    notePublished(soleBundle(present));
+    published.note(soleBundle(present));
     const stored = await readStored(client, secret, signal);
-    const set = await renewed(stored.set ?? held, { nowMs: clock.wallMs(), names, trusted: trusted() });
+    const set = await renewed(stored.set ?? held, { nowMs: clock.wallMs(), names, trusted: published.trusted() });
     if (set !== stored.set) {
       await writeStored(client, secret, set, { replica, resourceVersion: stored.resourceVersion, signal });
       renewals.add();
@@ -96,7 +87,7 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
         distrusting = distrusting.filter((each) => each !== trust.configuration);
         log.info(`caBundle written to the ${nameOf(trust.configuration)}`);
       }
-      if (present.length > 0) notePublished(bundle);
+      if (present.length > 0) published.note(bundle);
     } finally {
       if (isNew) show(set.leaf);
     }
