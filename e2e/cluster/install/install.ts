@@ -4,7 +4,6 @@ import type { Cluster } from "../cluster.ts";
 import { must } from "../must.ts";
 import type { Images } from "./images.ts";
 import { INSTALLED, type Installation } from "./installed.ts";
-import { createCertificate } from "./interim-certificate.ts";
 
 const CHART = join(import.meta.dirname, "../../../charts/heauth");
 const NAMESPACE = "heauth-system";
@@ -20,7 +19,6 @@ const WITHIN = "240s";
  */
 export async function installHeauth(cluster: Cluster, images: Images): Promise<void> {
   await ensureNamespace(cluster);
-  await createCertificate(cluster, NAMESPACE);
   await must(
     cluster.helm(["upgrade", "--install", "heauth", CHART, `--namespace=${NAMESPACE}`, "--values=-"], values(images)),
   );
