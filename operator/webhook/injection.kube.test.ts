@@ -279,7 +279,8 @@ describeKube("pods of a real API server", () => {
       expect([said, pod?.spec.initContainers]).toEqual(["", undefined]);
     }
     // Pods that are there go on, and can end.
-    expect(await asked("annotate", "pod", "guarded", "c=d")).toMatchObject(done);
+    expect(await asked("annotate", "pod", "bare", "c=d")).toMatchObject(done);
+    expect(await asked("label", "pod", "guarded", "role=leader")).toMatchObject(done);
     expect((await asked("label", "pod", "bare", "app=web")).stderr).toContain(
       'failed calling webhook "pods.heauth.io"',
     );
