@@ -9,7 +9,7 @@ import { DRAIN_PATH, drainSocket, type Unshipped } from "./names.ts";
  * Who had no request until then is taken for idle: closing a connection may meet a request on its way. Envoy takes a second and some more
  * for it; apps are told to stop after 5 s.
  */
-const CLOSE_IDLE_AFTER_MS = 3_000;
+const CLOSE_IDLE_AFTER_MS = 2_000;
 
 export interface DrainOptions {
   /** Of Envoy's configuration: the mark and the socket are there. */
