@@ -6,5 +6,5 @@ import { StoreError } from "@heauth/store";
  * leads. Nothing is wrong; what is to be done is looked at again.
  */
 export function isConflict(error: unknown): boolean {
-  return isClusterError(error, "Conflict") || (error instanceof StoreError && error.code === "Fenced");
+  return isClusterError(error, "Conflict", "AlreadyExists") || (error instanceof StoreError && error.code === "Fenced");
 }
