@@ -1,9 +1,9 @@
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
-import { AUTH_POLICIES, MUTATING_WEBHOOKS, NAMESPACES, PODS } from "@heauth/program/kubernetes";
+import { AUTH_POLICIES, type KubeObject, MUTATING_WEBHOOKS, NAMESPACES, PODS } from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { answerPod, type PodPolicy } from "./injection/index.ts";
+import { answerPod } from "./injection/index.ts";
 import type { Pod } from "./injection/pod.ts";
-import { settings } from "./injection/testing/pods.ts";
+import { policy, settings } from "./injection/testing/pods.ts";
 import {
   type Created,
   type InjectingCluster,
@@ -50,22 +50,16 @@ describeKube("pods of a real API server", () => {
     const probes = { livenessProbe: { grpc: { port: 8080 } }, ports: [{ name: "http", containerPort: 8080 }] };
     const more = { spec: { initContainers: [{ name: "setup", image: "setup" }] }, container: probes };
     const { pod: plain } = await create(podFor("web", { ...more, metadata: { namespace: "plain" } }));
-    const policy: PodPolicy = {
-      namespace: "shop",
-      name: "web",
-      createdAtMs: 0,
-      selector: { matchLabels: { app: "web" } },
-      ports: [8080],
-    };
-    const around = { namespace: { name: "shop", labels: { "heauth.io/injection": "enabled" } }, settings };
-    const planned = answerPod(plain, { ...around, policies: [policy] });
+    const namespace = { name: "shop", labels: { "heauth.io/injection": "enabled" } };
+    const around = { namespace, settings, policies: [policy] };
+    const planned = answerPod(plain, around);
     const { pod, said } = await create(podFor("web", more));
     expect(said).toBe("");
     expect(planned).toMatchObject({ outcome: "Injected", pod: { spec: pod?.spec } });
     expect(namesOf(pod)).toEqual([...OURS, "setup"]);
 
     // Filled in by the API server, and asked about again, it is what it is to be already.
-    expect(answerPod(pod, { ...around, policies: [policy] })).toEqual({ outcome: "Unchanged" });
+    expect(answerPod(pod, around)).toEqual({ outcome: "Unchanged" });
     const { pod: again } = await create(manifestOf(pod as Pod));
     expect(again?.spec).toEqual(pod?.spec);
     expect(again?.metadata.annotations).toEqual(pod?.metadata.annotations);
@@ -237,6 +231,19 @@ describeKube("pods of a real API server", () => {
       await cluster.createUntil(podFor("web"), (created) => !isTheirs(created));
       await other.stop();
     }
+  });
+
+  test("a LimitRange's defaults are for the others' containers", async () => {
+    const LIMIT_RANGES = { ...PODS, plural: "limitranges", kind: "LimitRange" };
+    const metadata = { namespace: "shop", name: "defaults" };
+    const limits = [{ type: "Container", default: { cpu: "2" } }];
+    await server.client.apply(LIMIT_RANGES, { metadata, spec: { limits } } as KubeObject, { fieldManager: "test" });
+    const isLimited = ({ pod }: Created) => pod?.spec.containers[0]?.resources?.limits?.["cpu"] === "2";
+    const { pod } = await cluster.createUntil(podFor("web"), isLimited);
+    await server.client.remove(LIMIT_RANGES, metadata);
+    expect(pod?.spec.initContainers?.map(({ resources }) => resources?.limits)).toEqual(
+      [settings.resources.redirect, settings.resources.heauth, settings.resources.envoy].map(({ limits }) => limits),
+    );
   });
 
   test("when it can't be known whose a pod is, it is refused and told why", async () => {
