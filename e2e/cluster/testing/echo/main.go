@@ -1,13 +1,16 @@
-// `echo listen PORT` answers each request with a line that says where it came from and which port took it; `echo get URL` asks.
+// `echo listen PORT` answers each request with a line that says where it came from and which port took it, and with the request's
+// headers as JSON at /headers. `echo get URL` asks; `echo ask` does too, with a request and an answer in JSON.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -17,13 +20,19 @@ func main() {
 		listen(os.Args[2])
 	} else if len(os.Args) == 3 && os.Args[1] == "get" {
 		get(os.Args[2])
+	} else if len(os.Args) == 2 && os.Args[1] == "ask" {
+		ask()
 	} else {
-		fail(fmt.Errorf("usage: echo listen PORT | echo get URL"))
+		fail(fmt.Errorf("usage: echo listen PORT | echo get URL | echo ask <REQUEST"))
 	}
 }
 
 func listen(port string) {
 	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		if request.URL.Path == "/headers" {
+			json.NewEncoder(answer).Encode(request.Header)
+			return
+		}
 		fmt.Fprintf(answer, "port %s, from %s\n", port, request.RemoteAddr)
 	})}
 	ending, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -49,6 +58,50 @@ func get(url string) {
 	}
 	if answer.StatusCode != http.StatusOK {
 		fail(fmt.Errorf("status %d", answer.StatusCode))
+	}
+}
+
+type question struct {
+	Method, Url, Body string
+	Headers           map[string]string
+}
+
+type reply struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+}
+
+func ask() {
+	var asked question
+	check(json.NewDecoder(os.Stdin).Decode(&asked))
+	request, err := http.NewRequest(asked.Method, asked.Url, strings.NewReader(asked.Body))
+	check(err)
+	for name, value := range asked.Headers {
+		request.Header.Set(name, value)
+	}
+	if host := request.Header.Get("Host"); host != "" {
+		request.Host = host
+	}
+	client := http.Client{
+		Timeout:       20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	answer, err := client.Do(request)
+	check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	check(err)
+	headers := map[string]string{}
+	for name := range answer.Header {
+		headers[strings.ToLower(name)] = answer.Header.Get(name)
+	}
+	check(json.NewEncoder(os.Stdout).Encode(reply{answer.StatusCode, headers, string(body)}))
+}
+
+func check(err error) {
+	if err != nil {
+		fail(err)
 	}
 }
 
