@@ -23,6 +23,7 @@ test.each([
   ["identityKeys", "relative"],
   ["podEnvoy", "relative"],
   ["podEnvoyPort", "65536"],
+  ["healthPort", "0"],
 ])("a wrong %s (%s) is named in one line, with an example", (key, value) => {
   expect(() => configured({ [key]: value })).toThrow(new RegExp(`^${key} .*; for example .*\\(--`));
 });
@@ -41,6 +42,46 @@ test.each(["hubCa", "hubToken"])("a hub on the network is not spoken to without 
   const network = { hub: "https://hub:8443", hubCa: "/etc/ca.crt", hubToken: "/run/token" };
   expect(configured(network)).toMatchObject(network);
   expect(() => configured({ ...network, [key]: undefined })).toThrow(`${key} is missing`);
+});
+
+const inPod = { podEnvoy: "/run/heauth/envoy", podEnvoyPort: "15006" };
+const checked = (checks: string, more: object = { ...inPod, healthPort: "15020" }) =>
+  readConfig(sidecarSettings, { flags: { ...flags, ...more }, environment: { HEAUTH_KUBELET_CHECKS: checks } }).values;
+
+test("what the kubelet would do is read from the environment", () => {
+  const checks = { "app/readiness": { httpGet: { path: "/r", port: 8080, host: "" }, timeoutSeconds: 2 } };
+  expect(checked(JSON.stringify(checks))).toMatchObject({
+    healthPort: 15_020,
+    kubeletChecks: { "app/readiness": { httpGet: { path: "/r", port: 8080, scheme: "HTTP" }, timeoutSeconds: 2 } },
+  });
+  expect(configured().kubeletChecks).toEqual({});
+});
+
+test.each([
+  ["no JSON", "{", /must be JSON/],
+  ["a key that is no page", '{"app":{"tcpSocket":{"port":1}}}', /entry app: /],
+  ["a port by a name", '{"app/liveness":{"tcpSocket":{"port":"secret"}}}', /entry app\/liveness\.tcpSocket\.port: /],
+  ["nothing to do", '{"app/liveness":{}}', /entry app\/liveness: must have one of/],
+  [
+    "two things",
+    '{"app/liveness":{"tcpSocket":{"port":1},"grpc":{"port":1}}}',
+    /entry app\/liveness: must have one of/,
+  ],
+  ["no scheme", '{"app/liveness":{"httpGet":{"port":1,"scheme":"secret"}}}', /app\/liveness\.httpGet\.scheme: /],
+  [
+    "no header",
+    '{"app/liveness":{"httpGet":{"port":1,"httpHeaders":[{"name":"a b","value":"secret"}]}}}',
+    /\.0\.name: /,
+  ],
+])("checks that are %s are named by their field, without what is in it", (_, checks, message) => {
+  expect(() => checked(checks)).toThrow(expect.objectContaining({ code: "InvalidConfig" }));
+  expect(() => checked(checks)).toThrow(message);
+  expect(() => checked(checks)).not.toThrow(/secret/);
+});
+
+test("a health port is for an Envoy in the pod, and checks are for a health port", () => {
+  expect(() => configured({ healthPort: "15020" })).toThrow("podEnvoy is missing");
+  expect(() => checked('{"app/liveness":{"tcpSocket":{"port":1}}}', inPod)).toThrow("healthPort is missing");
 });
 
 test.each([

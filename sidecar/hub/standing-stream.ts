@@ -1,4 +1,4 @@
-import { asError, createBackoff, type Logger, type Metrics, pause } from "@heauth/program";
+import { asError, createBackoff, type Logger, type Metrics, pause, sparingly } from "@heauth/program";
 import { CallError, type HubClient } from "@heauth/protocol";
 import type { SyncHandlers } from "./conversation.ts";
 import { createPlaces } from "./places.ts";
@@ -27,6 +27,10 @@ export function createStandingStream(options: StandingStreamOptions): StandingSt
   const stopping = new AbortController();
   const backoff = createBackoff({ firstMs: timing.reconnectFirst, maxMs: timing.reconnectMax });
   const refusedBackoff = createBackoff({ firstMs: timing.refusedFirst, maxMs: timing.refusedMax });
+  // A hub that is away for an hour should not fill the node's disk with saying so.
+  const tellAway = sparingly<{ error: unknown; waitMs: number }>({ clock, everyMs: 10_000 }, (failure, unsaid) =>
+    log.warn({ err: asError(failure.error), waitMs: failure.waitMs, unsaid }, "no stream to the hub"),
+  );
   let running: Promise<void> | undefined;
   let connected = false;
 
@@ -76,7 +80,7 @@ export function createStandingStream(options: StandingStreamOptions): StandingSt
       return waitMs;
     }
     const waitMs = Math.max(backoff.next(), retryAfterMs * (1 + Math.random()));
-    log.warn({ err: asError(error), waitMs }, "no stream to the hub");
+    tellAway({ error, waitMs });
     return waitMs;
   }
 
