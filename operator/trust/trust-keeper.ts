@@ -19,6 +19,8 @@ export interface TrustKeeperOptions {
 /** The cluster's own parts are never injected. */
 const NEVER = "kube-system";
 const WORKERS = 4;
+/** So many failures in a row, in about a second, are no passing thing: of a namespace that is being deleted one hears a bit later. */
+const TOLD_AFTER = 3;
 /** What failed for good may work again after somebody has mended it. */
 const MOST_DELAY_MS = 10_000;
 
@@ -32,8 +34,8 @@ export class TrustKeeper {
   readonly #namespaces: Informer<{ readonly name: string; readonly deleting: boolean }>;
   readonly #maps: Informer<KeptTrust>;
   readonly #queue: WorkQueue;
-  /** Why a namespace does not have it, as it was told last. */
-  readonly #failing = new Map<string, string>();
+  /** How often in a row it could not be written to a namespace, and why, as it was told last. */
+  readonly #failing = new Map<string, { readonly times: number; readonly told: string | undefined }>();
   #contents: TrustContents | undefined;
   #lost: AbortSignal | undefined;
 
@@ -163,8 +165,10 @@ export class TrustKeeper {
     if (this.#lost?.aborted !== false) return;
     const { events, log } = this.#options;
     const why = publicReason(error);
-    if (this.#failing.get(namespace) === why) return;
-    this.#failing.set(namespace, why);
+    const { times, told } = this.#failing.get(namespace) ?? { times: 0, told: undefined };
+    const isTold = times + 1 >= TOLD_AFTER && told !== why;
+    this.#failing.set(namespace, { times: times + 1, told: isTold ? why : told });
+    if (!isTold) return;
     log.warn({ namespace, err: asError(error) }, `the ConfigMap ${TRUST} can't be written; it is tried again`);
     events.record(
       { apiVersion: "v1", kind: "Namespace", name: namespace },
