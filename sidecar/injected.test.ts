@@ -11,6 +11,7 @@ import {
   createLogs,
   createMetrics,
   inOrder,
+  type Metrics,
   type Part,
   parseFlags,
   readConfig,
@@ -35,6 +36,7 @@ let sidecar: Part;
 let envoy: ChildProcess | undefined;
 let health: number;
 let pod: ReturnType<typeof injected>;
+let metrics: Metrics;
 
 /** Our folders are in a temporary one here. */
 const moved = (text: string) =>
@@ -83,12 +85,13 @@ beforeEach(async () => {
     readinessProbe: { httpGet: { path: "/other", port: app.port }, timeoutSeconds: 20 },
   };
   pod = injected(podOf({}, probes), { hub, ports: { envoy: await freePort(), health }, walQuota: 4 });
+  metrics = createMetrics();
   const parts = createSidecar({
     config: settingsOf(containerOf(pod, "heauth")),
     version: "test",
     clock: systemClock,
     log,
-    metrics: createMetrics(),
+    metrics,
     health: createHealth(),
     fail: (error) => {
       throw error;
@@ -111,6 +114,10 @@ test("while the hub is away a pod starts all the same, its app is asked, and it 
   await sidecar.start();
   expect([await page("/startupz"), await page("/healthz"), await page("/readyz")]).toEqual([200, 200, 503]);
   expect(await page("/readyz/envoy")).toBe(503);
+  const unusable = (await metrics.text()).match(/^heauth_trust_file_unusable.*$/gm)?.sort();
+  expect(unusable).toEqual(
+    ["hub-ca", "hub-token", "identity-keys"].map((file) => `heauth_trust_file_unusable{file="${file}"} 0`),
+  );
 
   const { args } = containerOf(pod, "heauth-envoy") as unknown as { args: string[] };
   envoy = spawn(findEnvoy(), args.map(movedPath), { stdio: "ignore" });
