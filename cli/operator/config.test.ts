@@ -55,6 +55,12 @@ test.each<[string, () => string[], number, RegExp]>([
     78,
     /^operator: resync must be 1s to 24h.*$/,
   ],
+  [
+    "the hub's certificate where its authority's key is",
+    () => [...needed(), "--hub-tls-secret", "heauth-hub-ca"],
+    78,
+    /^operator: hubTlsSecret must be another one than heauth-hub-ca.*$/,
+  ],
 ])("with %s it does not start, and says why in one line", async (_, args, expected, why) => {
   const { code, stdout, stderr } = await heauth(["operator", ...args()]);
   expect({ code, stdout }).toEqual({ code: expected, stdout: "" });

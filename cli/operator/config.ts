@@ -6,6 +6,10 @@ const resyncMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "m
 
 const lostAfterMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
 
+/** The operator's own, which the hub must not see. */
+const AUTHORITY_SECRET = "heauth-hub-ca";
+const hubTlsSecret = objectName.refine((name) => name !== AUTHORITY_SECRET, "must be another one than heauth-hub-ca");
+
 /** The settings of `heauth operator`. */
 export const operatorSettings = z.object({
   ...commonSettings,
@@ -14,7 +18,7 @@ export const operatorSettings = z.object({
     description: "`iss` of every token, as identity has it; access tokens of another issuer are refused.",
     example: "https://auth.example.org",
   }),
-  hubTlsSecret: setting(objectName.optional(), {
+  hubTlsSecret: setting(hubTlsSecret.optional(), {
     description:
       "Secret of the hub's certificate: kept here, unless somebody else has made it, and with it the ConfigMap heauth-trust in every namespace with injection; neither is unless given.",
     example: "heauth-hub-tls",

@@ -70,6 +70,17 @@ describeKube("the hub's certificate in a real cluster", () => {
     expect((await rig.map(namespace))?.data).toEqual(data);
   });
 
+  test("what a killed operator had begun the next one ends", async () => {
+    const killed = await rig.start();
+    await killed.looked();
+    const set = await rig.storedAs();
+    await killed.lose();
+    await admin.remove(SECRETS, HUB);
+    await rig.start();
+    await isShown(set.leaf.certificate);
+    expect(await rig.stored()).toEqual(set);
+  });
+
   test("it is renewed at two thirds of its life, under the same authority", async () => {
     rig.clock = createManualClock(Date.now() - 61 * DAY);
     const namespace = await rig.makeNamespace();
