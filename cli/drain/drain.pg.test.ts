@@ -65,21 +65,23 @@ test(
     const idle = connect(pod.port, "127.0.0.1", () => idle.write("GET / HTTP/1.1\r\nhost: app\r\n\r\n"));
     const [answer] = (await once(idle, "data")) as [Buffer];
     expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
-    const old = connectHttp2(pod.url);
-    const goaway = once(old, "goaway");
+    const closed = once(idle.resume(), "close");
+    const goaway = once(connectHttp2(pod.url), "goaway");
     await load.until(({ status }) => status === 200);
 
-    const draining = drain("--json");
-    await once(idle.resume(), "close");
-    await goaway;
+    const draining = drain("--within", "60", "--json");
+    for (let isTold = false; !isTold; ) {
+      const { status, connection } = await newConnection();
+      expect(status).toBe(200);
+      isTold = connection === "close";
+    }
     const before = performance.now();
     await load.until(({ sentAt, status }) => sentAt > before && status === 200);
-    expect(await newConnection()).toEqual({ status: 200, connection: "close" });
     const outcomes = await load.stop();
+    await Promise.all([closed, goaway]);
     const { code, stdout } = await draining;
     expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, drained: true, waitsFor: [] });
     expect(Object.keys(tally(outcomes))).toEqual(["200"]);
-    expect(outcomes.length).toBeGreaterThan(100);
     console.log(`drained under load: ${outcomes.length} requests, all answered`);
 
     // As Kubernetes ends the sidecar then: with its journal closed.

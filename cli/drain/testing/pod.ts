@@ -79,7 +79,7 @@ export class Pod {
       [
         ...[HEAUTH, "sidecar", `--hub=${this.#options.hub}`, `--identity-keys=${at("keys.json")}`, `--wal=${this.wal}`],
         ...[`--socket=${at("ext-authz.sock")}`, `--pod-envoy=${this.podEnvoy}`, `--pod-envoy-port=${this.port}`],
-        ...["--wal-quota=16", "--stop-within=2s"],
+        ...["--wal-quota=16", "--stop-within=5s"],
       ],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
