@@ -21,11 +21,11 @@ test("says what it applied, and then that there is nothing to do", async () => {
 test("waits for a login that comes later, says so without its password, and then applies", async () => {
   const name = `late_${store.url.match(/test_(\w{8})/)?.[1]}`;
   const args = ["migrate", "--wait", "1m", "--database", loginUrl(store.url, name, "s3cret")];
-  const waits = `waiting for the database, 60 s more at most: `;
+  const waits = /^heauth: waiting for the database, \d\d s more at most: /;
   const made = Promise.withResolvers<void>();
   const run = heauth(args, {
     onError: (line) => {
-      if (!line.includes(waits)) return;
+      if (!waits.test(line)) return;
       store.superuser
         .query(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD 's3cret'`)
         .then(() => made.resolve(), made.reject);
@@ -35,7 +35,7 @@ test("waits for a login that comes later, says so without its password, and then
     await made.promise;
     const { code, stdout, stderr } = await run;
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^applied 001_/) });
-    expect(stderr).toMatch(new RegExp(`^heauth: ${waits}.*${name}`));
+    expect(stderr).toMatch(new RegExp(`${waits.source}.*${name}`));
     expect(stderr).not.toContain("s3cret");
   } finally {
     await store.superuser.query(`REASSIGN OWNED BY ${name} TO CURRENT_USER; DROP OWNED BY ${name}; DROP ROLE ${name}`);
@@ -46,8 +46,9 @@ test("does not wait longer than it was told, nor for what waiting would not help
   const away = ["migrate", "--database", "postgresql://127.0.0.1:1/x"];
   const late = await heauth([...away, "--wait", "300ms"]);
   expect(late.code).toBe(2);
+  // A machine that is slow enough has nothing to wait for any more.
   expect(late.stderr).toMatch(
-    /^heauth: waiting for the database, 1 s more at most: .*ECONNREFUSED.*\nheauth: .*does not answer/,
+    /^(heauth: waiting for the database, 1 s more at most: .*ECONNREFUSED.*\n)?heauth: .*does not answer/,
   );
   const malformed = await heauth([...away, "--wait", "long"]);
   expect(malformed).toMatchObject({ code: 2, stderr: expect.stringMatching(/^heauth: wait must be a duration/) });

@@ -138,7 +138,7 @@ describeKube("the hub's certificate in a real cluster", () => {
     rig.clock.advance(91 * DAY);
     const fourth = await rig.storedAs(({ former }) => former === undefined);
     await rig.trusts(namespace, fourth.authority.certificate);
-  });
+  }, 60_000);
 
   /** An older ConfigMap of ours that can't be changed any more. */
   async function lock(namespace: string, { labels = {}, annotations = {} }: ConfigMap["metadata"]): Promise<void> {
