@@ -34,3 +34,13 @@ describe("a transaction pooler", () => {
     await expect(refuseTransactionPooling(poolOf((connection) => 7 + connection))).resolves.toBeUndefined();
   });
 });
+
+test("a connection is given back when there is no second one: a pool with one in use never ends", async () => {
+  let [connections, released] = [0, 0];
+  const connect = async () => {
+    if (connections++ > 0) throw new Error("refused");
+    return { release: () => released++ };
+  };
+  await expect(refuseTransactionPooling({ connect } as unknown as pg.Pool)).rejects.toThrow("refused");
+  expect(released).toBe(1);
+});

@@ -11,22 +11,31 @@ const PID = "SELECT pg_backend_pid() AS pid";
  * @throws StoreError `TransactionPooled`
  */
 export async function refuseTransactionPooling(pool: pg.Pool): Promise<void> {
-  const [first, second] = await Promise.all([pool.connect(), pool.connect()]);
+  // One after the other: when the second one can't connect, the first one must be given back, or the pool could never be ended.
+  const first = await pool.connect();
   try {
-    const before = await pidOf(first);
-    await second.query("BEGIN");
-    const others = await pidOf(second);
-    const after = await pidOf(first);
-    await second.query("ROLLBACK");
-    if (others === before || after !== before) {
-      throw new StoreError(
-        "TransactionPooled",
-        "the database URL leads to a transaction pooler: use the server's own address, or session pooling",
-      );
+    const second = await pool.connect();
+    try {
+      await refuseSharedServer(first, second);
+    } finally {
+      second.release();
     }
   } finally {
     first.release();
-    second.release();
+  }
+}
+
+async function refuseSharedServer(first: pg.ClientBase, second: pg.ClientBase): Promise<void> {
+  const before = await pidOf(first);
+  await second.query("BEGIN");
+  const others = await pidOf(second);
+  const after = await pidOf(first);
+  await second.query("ROLLBACK");
+  if (others === before || after !== before) {
+    throw new StoreError(
+      "TransactionPooled",
+      "the database URL leads to a transaction pooler: use the server's own address, or session pooling",
+    );
   }
 }
 
