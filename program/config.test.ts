@@ -158,6 +158,13 @@ test("a schema with a property that is no setting is a mistake in the program", 
   expect(() => readConfig(z.object({ bare: z.string() }), { environment: {} })).toThrow(TypeError);
 });
 
+test("every address is one of the two", () => {
+  const { host, port } = hostPort().parse("*:80");
+  expect(["::", "0.0.0.0"]).toContain(host);
+  expect(port).toBe(80);
+  expect(hostPort().safeParse("*.example.org:80").success).toBe(false);
+});
+
 test("addresses are written as they are read", () => {
   for (const text of ["127.0.0.1:80", "[::1]:0", "localhost:65535"])
     expect(formatHostPort(hostPort().parse(text))).toBe(text);

@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { z } from "zod";
 
 /** What a setting's schema carries besides its type. */
@@ -33,18 +34,24 @@ export interface HostPort {
   port: number;
 }
 
-/** `HOST:PORT`, an IPv6 address in brackets; port 0 asks for a free one. */
+/** `HOST:PORT`, an IPv6 address in brackets; host `*` is every address, of IPv6 too where there is any; port 0 asks for a free one. */
 export function hostPort() {
   return z.string().transform((text, context): HostPort => {
-    const found = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[A-Za-z0-9.-]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
+    const found = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>\*|[A-Za-z0-9.-]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
     const port = Number(found?.["port"]);
     const host = found?.["v6"] ?? found?.["host"];
     if (host === undefined || !(port <= 65_535)) {
       context.issues.push({ code: "custom", message: "must be HOST:PORT", input: text });
       return z.NEVER;
     }
-    return { host, port };
+    return { host: host === "*" ? everyAddress() : host, port };
   });
+}
+
+/** `::` takes IPv4 as well, but can't be listened on where the kernel has no IPv6. */
+function everyAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.some(({ family }) => family === "IPv6") ? "::" : "0.0.0.0";
 }
 
 /** The inverse of `hostPort`. */

@@ -65,6 +65,13 @@ test.each([
   expect(checksOf(pod)).toEqual({});
 });
 
+test("left alone is a hook by TCP, which the kubelet can't do", () => {
+  const lifecycle = { postStart: { tcpSocket: { port: 8080 } }, preStop: { exec: { command: ["true"] } } };
+  const pod = injected(podOf({}, { lifecycle }));
+  expect(containerOf(pod, "app").lifecycle).toEqual(lifecycle);
+  expect(checksOf(pod)).toEqual({});
+});
+
 test("Kubernetes puts no variable into what is recorded", () => {
   const pod = injected(podOf({}, { livenessProbe: { httpGet: { path: "/$(HOME)", port: 8080 } } }));
   const [{ value } = { value: "" }] = containerOf(pod, "heauth")["env"] as { value: string }[];

@@ -6,23 +6,25 @@ const HOOKS = { postStart: "post-start", preStop: "pre-stop" } as const;
 const fields = Object.keys(PROBES) as (keyof typeof PROBES)[];
 const hooks = Object.keys(HOOKS) as (keyof typeof HOOKS)[];
 
-/** What goes over the network: all else the kubelet does in the container. */
-const OVER_NETWORK = ["httpGet", "tcpSocket", "grpc"] as const;
+/** What goes over the network: all else the kubelet does in the container. Of hooks it does HTTP only, and fails all that is TCP. */
+const PROBE_CALLS = ["httpGet", "tcpSocket", "grpc"] as const;
+const HOOK_CALLS = ["httpGet"] as const;
+type Calls = readonly (typeof PROBE_CALLS)[number][];
 
-type Replace = <H extends Probe | Hook>(handler: H, key: string) => H;
+type Replace = <H extends Probe | Hook>(handler: H, key: string, calls: Calls) => H;
 
-/** The container with each of its probes and hooks replaced; `key` is `<container>/<kind>`. */
+/** The container with each of its probes and hooks replaced; `key` is `<container>/<kind>`, `calls` what goes over the network there. */
 function withHandlers(container: Container, replace: Replace): Container {
   const changed = { ...container };
   for (const field of fields) {
     const probe = container[field];
-    if (probe !== undefined) changed[field] = replace(probe, `${container.name}/${PROBES[field]}`);
+    if (probe !== undefined) changed[field] = replace(probe, `${container.name}/${PROBES[field]}`, PROBE_CALLS);
   }
   if (container.lifecycle === undefined) return changed;
   const lifecycle = { ...container.lifecycle };
   for (const field of hooks) {
     const hook = lifecycle[field];
-    if (hook !== undefined) lifecycle[field] = replace(hook, `${container.name}/${HOOKS[field]}`);
+    if (hook !== undefined) lifecycle[field] = replace(hook, `${container.name}/${HOOKS[field]}`, HOOK_CALLS);
   }
   return { ...changed, lifecycle };
 }
@@ -46,13 +48,13 @@ export interface Rewritten {
 
 /**
  * Has the kubelet ask the sidecar: what it asks itself would meet Envoy. Left alone is what is done in the container, what names a host of its
- * own, and a port by a name that the container does not have, which fails in any case.
+ * own, and what fails in any case: a hook by TCP, and a port by a name that the container does not have.
  */
 export function rewriteHandlers(container: Container, healthPort: number): Rewritten {
   const originals: InjectionRecord["handlers"] = {};
   const performed: Record<string, Record<string, unknown>> = {};
-  const rewritten = withHandlers(container, (handler, key) => {
-    const call = networkCall(handler, container);
+  const rewritten = withHandlers(container, (handler, key, calls) => {
+    const call = networkCall(handler, calls, container);
     if (call === undefined) return handler;
     const { httpGet: _, tcpSocket: __, grpc: ___, ...others } = handler;
     const { timeoutSeconds } = handler;
@@ -70,16 +72,16 @@ export function rewriteHandlers(container: Container, healthPort: number): Rewri
 /** The ports that a container's probes and hooks go to. */
 export function calledPorts(container: Container): number[] {
   const ports: number[] = [];
-  withHandlers(container, (handler) => {
-    const call = networkCall(handler, container);
+  withHandlers(container, (handler, _key, calls) => {
+    const call = networkCall(handler, calls, container);
     if (call !== undefined) ports.push(call.port);
     return handler;
   });
   return ports;
 }
 
-function networkCall(handler: Probe | Hook, { ports = [] }: Container) {
-  const does = OVER_NETWORK.find((each) => handler[each] !== undefined);
+function networkCall(handler: Probe | Hook, calls: Calls, { ports = [] }: Container) {
+  const does = calls.find((each) => handler[each] !== undefined);
   if (does === undefined) return undefined;
   const { port: named, host } = handler[does] as { port: number | string; host?: string };
   if (host) return undefined;
