@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFile, link, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -65,7 +65,8 @@ async function buildPostgres(cluster: Cluster): Promise<string> {
 export async function buildEcho(cluster: Cluster): Promise<string> {
   const source = join(CLUSTER, "testing/echo");
   return await inContext(async (context) => {
-    await run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", join(context, "echo"), join(source, "main.go")], {
+    const sources = (await readdir(source)).filter((name) => name.endsWith(".go")).map((name) => join(source, name));
+    await run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", join(context, "echo"), ...sources], {
       env: { ...process.env, CGO_ENABLED: "0" },
     });
     return await cluster.buildImage({ dockerfile: join(source, "Dockerfile"), context, name: "echo" });

@@ -1,5 +1,6 @@
 // `echo listen PORT` answers each request with a line that says where it came from and which port took it, and with the request's
-// headers as JSON at /headers. `echo get URL` asks; `echo ask` does too, with a request and an answer in JSON.
+// headers as JSON at /headers; asked at /loads it makes requests itself, and /seen has the ids of those that came (load.go). `echo get URL`
+// asks; `echo ask` does too, with a request and an answer in JSON.
 package main
 
 import (
@@ -28,10 +29,24 @@ func main() {
 }
 
 func listen(port string) {
-	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
-		if request.URL.Path == "/headers" {
+	came := &seen{}
+	name, err := os.Hostname()
+	check(err)
+	handlers := map[string]http.HandlerFunc{
+		"/headers": func(answer http.ResponseWriter, request *http.Request) {
 			json.NewEncoder(answer).Encode(request.Header)
+		},
+		"/loads": (&loads{}).ServeHTTP,
+		"/seen":  came.ServeHTTP,
+	}
+	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		answer.Header().Set("X-Pod", name)
+		if handle, known := handlers[request.URL.Path]; known {
+			handle(answer, request)
 			return
+		}
+		if strings.HasPrefix(request.URL.Path, "/load/") {
+			came.note(request.Header.Get("X-Request-Id"))
 		}
 		fmt.Fprintf(answer, "port %s, from %s\n", port, request.RemoteAddr)
 	})}
