@@ -1,21 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { runHeauth } from "../../examples/clinic/tour/standalone.ts";
+import { type Account, type Login, loginOf } from "../login.ts";
 
-/** What a login answered, and whose it is. */
-export interface Login {
-  readonly accessToken: string;
-  readonly refreshToken: string;
-  /** The session's id. */
-  readonly session: string;
-  readonly user: string;
-  readonly tenantId: string;
-}
-
-export interface Account {
-  readonly tenant: string;
-  readonly login: string;
-  readonly password: string;
-}
+export type { Account, Login };
 
 /** Users and their logins, through identity's API as anybody would use it. */
 export interface People {
@@ -42,10 +29,7 @@ export function createPeople(identity: () => string, data: string): People {
   }
 
   async function logIn(account: Account, audience?: readonly string[]): Promise<Login> {
-    const answer = await post("/auth", { ...account, ...(audience && { audience }) }, 200);
-    const { accessToken = "", refreshToken = "" } = answer;
-    const claims = JSON.parse(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString());
-    return { accessToken, refreshToken, session: claims.sid, user: claims.sub, tenantId: claims.tenant };
+    return loginOf(await post("/auth", { ...account, ...(audience && { audience }) }, 200));
   }
 
   async function createAdmin(tenant: string): Promise<Account> {

@@ -1,7 +1,18 @@
-import type { SceneOptions } from "./scene.ts";
-
 /** A spec, or some of its fields, as in a manifest. */
 export type Spec = Readonly<Record<string, unknown>>;
+
+/** What a scene is to be like, where it is not the usual one. */
+export interface SceneOptions {
+  /** The level of injection; `enabled` unless given. */
+  readonly injection?: "enabled" | "required";
+  /** Over the fields of the Tenant's usual spec. */
+  readonly tenant?: Spec;
+  /** Over the fields of the AuthPolicy's usual spec. */
+  readonly policy?: Spec;
+  /** Over the fields of the app's usual pod. */
+  readonly pod?: Spec;
+  readonly replicas?: number;
+}
 
 const API = "heauth.io/v1alpha1";
 

@@ -1,24 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { type Account, type Login, loginOf } from "../../login.ts";
 import type { InstalledCluster } from "../install/installed.ts";
 import { type Asker, askFrom, type Question } from "./ask.ts";
 import { heauth } from "./cli.ts";
 
-/** Who logs in. */
-export interface Account {
-  readonly tenant: string;
-  readonly login: string;
-  readonly password: string;
-}
-
-/** What a login answered, and whose it is. */
-export interface Login {
-  readonly accessToken: string;
-  readonly refreshToken: string;
-  /** The session's id. */
-  readonly session: string;
-  readonly user: string;
-  readonly tenantId: string;
-}
+export type { Account, Login };
 
 /** Users of one tenant, through identity's Service as anybody would use it. */
 export interface People {
@@ -51,9 +37,7 @@ export async function peopleOf(cluster: InstalledCluster, tenant: string, from: 
   }
 
   async function logIn(account: Account): Promise<Login> {
-    const { accessToken, refreshToken } = await expecting(200, "/auth", { json: account });
-    const claims = JSON.parse(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString());
-    return { accessToken, refreshToken, session: claims.sid, user: claims.sub, tenantId: claims.tenant };
+    return loginOf(await expecting(200, "/auth", { json: account }));
   }
 
   return {

@@ -2,22 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { InstalledCluster } from "../install/installed.ts";
 import { must } from "../must.ts";
 import { type Answer, type Asker, askFrom, type Question } from "./ask.ts";
-import { appObjects, type Spec } from "./objects.ts";
+import { appObjects, type SceneOptions } from "./objects.ts";
 
 const READY_WITHIN = "--timeout=120s";
-
-/** What a scene is to be like, where it is not the usual one. */
-export interface SceneOptions {
-  /** The level of injection; `enabled` unless given. */
-  readonly injection?: "enabled" | "required";
-  /** Over the fields of the Tenant's usual spec. */
-  readonly tenant?: Spec;
-  /** Over the fields of the AuthPolicy's usual spec. */
-  readonly policy?: Spec;
-  /** Over the fields of the app's usual pod. */
-  readonly pod?: Spec;
-  readonly replicas?: number;
-}
 
 /** A namespace with a protected app, and a Tenant of the same name. */
 export interface Scene {
