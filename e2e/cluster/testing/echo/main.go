@@ -1,6 +1,7 @@
 // `echo listen PORT` answers each request with a line that says where it came from and which port took it, and with the request's
 // headers as JSON at /headers; asked at /loads it makes requests itself, and /seen has the ids of those that came (load.go). `echo get URL`
-// asks; `echo ask` does too, with a request and an answer in JSON.
+// asks; `echo ask` does too, with a request and an answer in JSON; `echo call` does by gRPC (call.go). `echo doors` opens many ports of all
+// kinds (doors.go), and `echo knock` tries them (knock.go).
 package main
 
 import (
@@ -23,8 +24,14 @@ func main() {
 		get(os.Args[2])
 	} else if len(os.Args) == 2 && os.Args[1] == "ask" {
 		ask()
+	} else if len(os.Args) == 2 && os.Args[1] == "knock" {
+		knock()
+	} else if len(os.Args) == 2 && os.Args[1] == "call" {
+		call()
+	} else if len(os.Args) > 2 && os.Args[1] == "doors" {
+		doors(os.Args[2:])
 	} else {
-		fail(fmt.Errorf("usage: echo listen PORT | echo get URL | echo ask <REQUEST"))
+		fail(fmt.Errorf("usage: echo listen PORT | echo get URL | echo ask|knock|call <JSON | echo doors PORT…"))
 	}
 }
 
