@@ -30,7 +30,10 @@ type Workload = KubeObject & { readonly spec: { readonly template: { readonly sp
 
 const named = ({ kind, metadata }: KubeObject) => `${kind} ${metadata.name}`;
 const workloads = ({ objects }: Rendering) =>
-  objects.filter(({ kind }) => ["Deployment", "StatefulSet", "Job"].includes(kind ?? "")) as Workload[];
+  objects.flatMap((each) => {
+    if (each.kind === "Pod") return [{ ...each, spec: { template: each } } as unknown as Workload];
+    return ["Deployment", "StatefulSet", "Job"].includes(each.kind ?? "") ? [each as Workload] : [];
+  });
 /** Without what is generated from files that stand elsewhere. */
 const ownTemplates = ({ text }: Rendering) =>
   text
@@ -94,6 +97,8 @@ describe("the chart", () => {
       "StatefulSet heauth-postgres",
       "Job heauth-keys",
       "Job heauth-migrate",
+      "Pod heauth-test",
+      "Deployment app",
     ]);
     for (const { spec } of all) {
       const pod = spec.template.spec;
@@ -129,7 +134,7 @@ describe("the chart", () => {
     ["every", EVERYTHING],
   ] as const)("starts programs with flags that they take, of %s value", async (_, values) => {
     const programs = workloads(await helm.render(values)).flatMap(({ kind, spec }) =>
-      kind === "Deployment" ? spec.template.spec.containers.filter(({ name }) => name !== "cli") : [],
+      kind === "Deployment" ? spec.template.spec.containers.filter(({ name }) => !["cli", "app"].includes(name)) : [],
     );
     expect(programs).toHaveLength(4);
     for (const { name, args = [] } of programs) {

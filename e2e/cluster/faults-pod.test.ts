@@ -84,7 +84,7 @@ describe("under load", () => {
 
     expect(outcomes.filter((one) => !allowed(one)).slice(0, 5)).toEqual([]);
     expect(new Set(outcomes.map(({ pod }) => pod)).size).toBe(4);
-    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.session, outcomes));
+    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.tenantId, outcomes));
     for (const { name } of before) expect(await journalEnds(name)).toEqual(["Stopped"]);
   }, 300_000);
 
@@ -92,7 +92,7 @@ describe("under load", () => {
     const [pod] = (await apps()) as [PodState];
     const outcomes = await kill(pod, "heauth");
     expect(outcomes.filter(({ status }) => status !== 200 && status !== 503).slice(0, 5)).toEqual([]);
-    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.session, outcomes));
+    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.tenantId, outcomes));
     await expectRestarted(pod, "heauth");
     expect(await journalEnds(pod.name)).toEqual(["Recovered"]);
   }, 180_000);
@@ -102,7 +102,7 @@ describe("under load", () => {
     const outcomes = await kill(pod, "heauth-envoy");
     expect(outcomes.filter(({ status }) => ![200, 503, 0].includes(status)).slice(0, 5)).toEqual([]);
     expect(outcomes.filter(({ failure }) => failure !== "" && !isBroken(failure)).slice(0, 5)).toEqual([]);
-    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.session, outcomes));
+    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.tenantId, outcomes));
     await expectRestarted(pod, "heauth-envoy");
   }, 180_000);
 
@@ -131,7 +131,7 @@ describe("under load", () => {
     // A kubelet that starts takes containers with a startup probe for not started until it has asked them: for that moment no pod is in the
     // Service, and new connections to it are refused.
     expect(service.filter((one) => !allowed(one) && one.failure !== "ECONNREFUSED").slice(0, 5)).toEqual([]);
-    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.session, [...service, ...own]));
+    await expectOnlyAllowed(cluster, scene, await expectOnRecord(cluster, writer.tenantId, [...service, ...own]));
     expect(await apps()).toEqual(before);
   }, 180_000);
 

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { copyFile, link, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, link, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -30,16 +31,32 @@ export async function buildImages(cluster: Cluster): Promise<Images> {
   };
 }
 
-async function buildHeauth(cluster: Cluster): Promise<string> {
+/**
+ * The image of the programs as they were in version 0.1.0, from its frozen sources and the packages that are here now: no registry
+ * ever had one. See fixtures/README.md.
+ */
+export async function buildEarlierHeauth(cluster: Cluster): Promise<string> {
+  return await inContext(async (sources) => {
+    const frozen = join(CLUSTER, "fixtures/heauth-0.1.0-sources.tgz");
+    await run("tar", ["--extract", "--gzip", `--file=${frozen}`, `--directory=${sources}`]);
+    for (const room of await readdir(sources)) {
+      const packages = join(ROOT, room, "node_modules");
+      if (room !== "node_modules" && existsSync(packages)) await symlink(packages, join(sources, room, "node_modules"));
+    }
+    return await buildHeauth(cluster, "heauth-earlier", sources);
+  });
+}
+
+async function buildHeauth(cluster: Cluster, name = "heauth", sources = ROOT): Promise<string> {
   return await inContext(async (context) => {
     const dist = join(context, "dist");
-    await run(process.execPath, [join(ROOT, "image/bundle.ts"), dist]);
+    await run(process.execPath, [join(ROOT, "image/bundle.ts"), dist, sources]);
     await run("find", [dist, "-maxdepth", "1", "-name", "*.map", "-delete"]);
     await put(join(ROOT, "node_modules/node/bin/node"), join(context, "node_modules/node/bin/node"));
     return await cluster.buildImage({
       dockerfile: join(ROOT, "Dockerfile"),
       context,
-      name: "heauth",
+      name,
       args: { BUNDLE: "dist" },
     });
   });

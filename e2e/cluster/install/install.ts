@@ -5,12 +5,10 @@ import { must } from "../must.ts";
 import type { Images } from "./images.ts";
 import { INSTALLED, type Installation } from "./installed.ts";
 
-const CHART = join(import.meta.dirname, "../../../charts/heauth");
-const NAMESPACE = "heauth-system";
-const PROGRAMS = [
-  "statefulset/heauth-postgres",
-  ...["identity", "hub", "operator", "webhook", "cli"].map((name) => `deployment/heauth-${name}`),
-];
+export const CHART = join(import.meta.dirname, "../../../charts/heauth");
+export const NAMESPACE = "heauth-system";
+/** By their Deployments. */
+export const PROGRAMS = ["identity", "hub", "operator", "webhook"];
 const WITHIN = "240s";
 
 /**
@@ -19,16 +17,15 @@ const WITHIN = "240s";
  */
 export async function installHeauth(cluster: Cluster, images: Images): Promise<void> {
   await ensureNamespace(cluster);
-  await must(
-    cluster.helm(["upgrade", "--install", "heauth", CHART, `--namespace=${NAMESPACE}`, "--values=-"], values(images)),
-  );
-  await untilAvailable(cluster);
+  const values = JSON.stringify(valuesOf(images));
+  await must(cluster.helm(["upgrade", "--install", "heauth", CHART, `--namespace=${NAMESPACE}`, "--values=-"], values));
+  await untilAvailable(cluster, [...PROGRAMS, "cli"]);
   const installation: Installation = { namespace: NAMESPACE, images };
   await writeFile(join(cluster.folder, INSTALLED), JSON.stringify(installation));
 }
 
 /** Pod Security's strictest level is in force before the first pod comes. */
-async function ensureNamespace({ kubectl }: Cluster): Promise<void> {
+export async function ensureNamespace({ kubectl }: Cluster): Promise<void> {
   const namespace = {
     apiVersion: "v1",
     kind: "Namespace",
@@ -37,9 +34,10 @@ async function ensureNamespace({ kubectl }: Cluster): Promise<void> {
   await must(kubectl(["apply", "--server-side", "--filename=-"], JSON.stringify(namespace)));
 }
 
-async function untilAvailable(cluster: Cluster): Promise<void> {
+/** Waits for PostgreSQL and these Deployments; rejects with what can be known of why one does not come. */
+export async function untilAvailable(cluster: Cluster, deployments: readonly string[]): Promise<void> {
   const inNamespace = (...args: string[]) => cluster.kubectl([`--namespace=${NAMESPACE}`, ...args]);
-  for (const program of PROGRAMS) {
+  for (const program of ["statefulset/heauth-postgres", ...deployments.map((name) => `deployment/heauth-${name}`)]) {
     const { code, stderr } = await inNamespace("rollout", "status", program, `--timeout=${WITHIN}`);
     if (code === 0) continue;
     const pods = await must(inNamespace("get", "pods", "-o", "wide"));
@@ -49,17 +47,19 @@ async function untilAvailable(cluster: Cluster): Promise<void> {
   }
 }
 
-/** Requests are small, so that many pods of tests fit beside. */
-function values({ heauth, envoy, postgres }: Images): string {
+/** The chart's values. Requests are small, so that many pods of tests fit beside. */
+export function valuesOf({ heauth, envoy, postgres }: Images): Readonly<Record<string, object>> {
   const [repository, tag] = heauth.split(/:(?=[^:/]+$)/);
   const resources = { requests: { cpu: "10m", memory: "64Mi" } };
-  return JSON.stringify({
+  return {
     image: { repository, tag },
     cli: { enabled: true, resources },
-    injection: { envoyImage: envoy, resources: { redirect: resources, heauth: resources, envoy: resources } },
+    injection: {
+      envoyImage: envoy,
+      walClaims: true,
+      resources: { redirect: resources, heauth: resources, envoy: resources },
+    },
     postgres: { embedded: { enabled: true, image: postgres, resources } },
-    ...Object.fromEntries(
-      ["operator", "webhook", "hub", "identity", "keys", "migrate"].map((name) => [name, { resources }]),
-    ),
-  });
+    ...Object.fromEntries([...PROGRAMS, "keys", "migrate"].map((name) => [name, { resources }])),
+  };
 }

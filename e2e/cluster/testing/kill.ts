@@ -37,12 +37,16 @@ export async function podsOf(cluster: Cluster, namespace: string, selector: stri
 
 /** `kill -9` of all of a container's processes, on the node. Answers when they have it, by `Date.now()`. */
 export async function killContainer(cluster: Cluster, pod: PodState, name: string): Promise<number> {
+  await must(cluster.onNode("kill", ["-KILL", ...(await processesOf(cluster, pod, name))]));
+  return Date.now();
+}
+
+/** A container's processes, by the node's numbers. Rejects where it does not run. */
+export async function processesOf(cluster: Cluster, pod: PodState, name: string): Promise<readonly string[]> {
   const { id } = pod.containers.find((each) => each.name === name) ?? { id: "" };
   if (id === "") throw new Error(`${pod.name} has no container ${name} that runs`);
   const { stdout } = await cluster.onNode("sh", ["-c", 'grep -l "$0" /proc/[0-9]*/cgroup 2>/dev/null', id]);
-  const pids = [...stdout.matchAll(/^\/proc\/(\d+)\//gm)].map(([, pid = ""]) => pid);
-  await must(cluster.onNode("kill", ["-KILL", ...pids]));
-  return Date.now();
+  return [...stdout.matchAll(/^\/proc\/(\d+)\//gm)].map(([, pid = ""]) => pid);
 }
 
 interface Manifest {

@@ -22,11 +22,11 @@ interface Recorded {
  */
 export async function expectOnRecord(
   cluster: InstalledCluster,
-  session: string,
+  tenantId: string,
   outcomes: readonly Outcome[],
 ): Promise<ReadonlySet<string>> {
   const { records, lost } = await eventually(
-    async () => compare(await recordsOf(cluster, session), outcomes),
+    async () => compare(await recordsOf(cluster, tenantId), outcomes),
     (found) => found.lost.length === 0,
     SHIPPED_WITHIN_MS,
   );
@@ -59,10 +59,10 @@ function compare(records: readonly Recorded[], outcomes: readonly Outcome[]) {
   return { records, lost };
 }
 
-async function recordsOf(cluster: InstalledCluster, session: string): Promise<readonly Recorded[]> {
+async function recordsOf(cluster: InstalledCluster, tenantId: string): Promise<readonly Recorded[]> {
   return await queryRows<Recorded>(
     cluster,
     `SELECT request_id AS request, min(decision) AS decision, count(*)::int AS times FROM audit_record
-      WHERE session_id = '${session}' AND type = 'decision' AND source = 'sidecar' GROUP BY request_id`,
+      WHERE tenant_id = '${tenantId}' AND type = 'decision' AND source = 'sidecar' AND request_id IS NOT NULL GROUP BY request_id`,
   );
 }

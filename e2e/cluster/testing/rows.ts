@@ -15,6 +15,7 @@ export interface AuditRecord {
   readonly action: string | null;
   readonly method: string | null;
   readonly path: string | null;
+  readonly peer: string | null;
 }
 
 /** A session's block that was closed, as an auditor reads it. */
