@@ -179,6 +179,14 @@ describeKube("pods of a real API server", () => {
     expect(await asked("label", "pod", "bare", "app=web", "--overwrite")).toMatchObject(
       unchanged("NotInjected: AuthPolicy web selects these labels"),
     );
+    const web = JSON.stringify({ metadata: { labels: { app: "web" } } });
+    expect(await asked("patch", "pod", "bare", "--subresource=status", "--type=merge", "-p", web)).toMatchObject(
+      unchanged("NotInjected: AuthPolicy web selects these labels"),
+    );
+    const running = JSON.stringify({ status: { phase: "Running" } });
+    expect(await asked("patch", "pod", "bare", "--subresource=status", "--type=merge", "-p", running)).toMatchObject(
+      done,
+    );
     expect(await asked("label", "pod", "bare", "app=another", "--overwrite")).toMatchObject(done);
     expect(await asked("label", "pod", "bare", "app-")).toMatchObject(done);
     expect(await asked("annotate", "pod", "bare", "a=b")).toMatchObject(done);

@@ -32,6 +32,8 @@ export interface PodReviewer {
 }
 
 const EPHEMERAL = "ephemeralcontainers";
+/** Whoever may write it may change labels with it. */
+const STATUS = "status";
 
 type Judge = (request: AdmissionRequest, around: Around) => PodAnswer;
 
@@ -93,6 +95,6 @@ export function createPodReviewer({ client, settings, log, metrics }: PodReviewe
 
   return {
     mutate: (body) => review(body, { operation: "CREATE", subResources: [""] }, creation),
-    validate: (body) => review(body, { operation: "UPDATE", subResources: ["", EPHEMERAL] }, change),
+    validate: (body) => review(body, { operation: "UPDATE", subResources: ["", STATUS, EPHEMERAL] }, change),
   };
 }
