@@ -131,7 +131,10 @@ describe("what a pod's sidecar had not shipped when the pod went", () => {
         podWithClaim(cluster.images.echo, fsGroup),
       );
     const refused = await create();
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/LogClaim.*spec\.securityContext\.fsGroup/) });
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/LogClaim.*spec\.securityContext\.fsGroup/),
+    });
     expect(await create(2000)).toMatchObject({ code: 0 });
   });
 

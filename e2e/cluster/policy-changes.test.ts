@@ -1,13 +1,9 @@
 import { AUTH_POLICIES, type KubeObject } from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type InstalledCluster, installedCluster } from "./install/installed.ts";
+import { podsOf } from "./testing/kill.ts";
 import { followPolicy, type PolicyVersion, type PolicyVersions } from "./testing/policy-versions.ts";
 import { createScene, type Scene } from "./testing/scene.ts";
-
-interface Pod {
-  readonly metadata: { readonly deletionTimestamp?: string };
-  readonly status: { readonly podIP?: string };
-}
 
 const PODS = 4;
 const CHANGES = 40;
@@ -39,21 +35,18 @@ describe("a policy that changes", () => {
     return metadata.generation as number;
   }
 
+  /** The pods that are there; one that is being deleted is not waited for. */
+  async function addresses(): Promise<readonly string[]> {
+    const pods = await podsOf(cluster, scene.name, "app=app");
+    return pods.map(({ ip }) => (ip.includes(":") ? `[${ip}]` : ip)).filter((ip) => ip !== "");
+  }
   /** By pod: whether everybody may read what is open now, and what was open before. No answer (a pod that comes or goes) is neither. */
-  async function answers() {
-    const listed = await scene.kubectl(["get", "pods", "--selector=app=app", "--output=json"]);
-    // One that is being deleted is not waited for.
-    const addresses = (JSON.parse(listed).items as Pod[])
-      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-      .map(({ status: { podIP } }) => podIP)
-      .filter((address) => address !== undefined);
-    const urls = addresses.flatMap((address) =>
-      [change, change - 1].map((each) => `http://${address.includes(":") ? `[${address}]` : address}:8080/at-${each}`),
-    );
+  async function answers(of: readonly string[]) {
+    const urls = of.flatMap((ip) => [change, change - 1].map((each) => `http://${ip}:8080/at-${each}`));
     const each =
       'for url in "$@"; do if env echo get "$url" 2>&1 | grep -q "^port"; then echo open; else echo no; fi; done';
     const said = (await scene.kubectl(["exec", "client", "--", "sh", "-c", each, "sh", ...urls])).trim().split("\n");
-    return addresses.map((_, index) => ({ now: said[2 * index], before: said[2 * index + 1] }));
+    return of.map((_, index) => ({ now: said[2 * index], before: said[2 * index + 1] }));
   }
   const enforced = (generation: number) => versions.until(generation, ({ isEnforced }) => isEnforced);
   const at = (pods: number) => (version: PolicyVersion) =>
@@ -61,13 +54,14 @@ describe("a policy that changes", () => {
 
   test("is in force in all pods when its status says so", async () => {
     const times: number[] = [];
+    const pods = await addresses();
     for (let count = 0; count < CHANGES; count++) {
       const start = performance.now();
       const generation = await changePolicy();
       const version = await enforced(generation);
       times.push(version.seenAt - start);
       expect(version.pods).toEqual({ selected: PODS, injected: PODS, synced: PODS });
-      expect(await answers()).toEqual(Array(PODS).fill({ now: "open", before: "no" }));
+      expect(await answers(pods)).toEqual(Array(PODS).fill({ now: "open", before: "no" }));
     }
     console.log(
       `policy change to Enforced=True at ${PODS} pods: p50 ${quantile(times, 0.5)} ms, p99 ${quantile(times, 0.99)} ms over ${CHANGES}`,
@@ -78,7 +72,7 @@ describe("a policy that changes", () => {
     let generation = 0;
     for (let count = 0; count < 10; count++) generation = await changePolicy();
     expect((await enforced(generation)).pods).toEqual({ selected: PODS, injected: PODS, synced: PODS });
-    expect(await answers()).toEqual(Array(PODS).fill({ now: "open", before: "no" }));
+    expect(await answers(await addresses())).toEqual(Array(PODS).fill({ now: "open", before: "no" }));
   }, 120_000);
 
   test("counts the pods that come and go", async () => {
@@ -104,7 +98,7 @@ describe("a policy that changes", () => {
       await enforced(await changePolicy());
       changes += 1;
       // Nothing that is there goes by what was in force before; one that comes or goes may not answer.
-      expect((await answers()).map(({ before }) => before)).not.toContain("open");
+      expect((await answers(await addresses())).map(({ before }) => before)).not.toContain("open");
     }
     await over;
     expect(changes).toBeGreaterThan(0);
