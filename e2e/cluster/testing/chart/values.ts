@@ -35,6 +35,8 @@ const DASHBOARD = "grafana.dashboard.enabled=true";
 const CLI = "cli.enabled=true";
 const NAME = '"another"';
 const LABELS = '{"a.example/b":"c"}';
+const STREAMS = '{"metric":{"name":"heauth_hub_streams"},"target":{"type":"AverageValue","averageValue":"500"}}';
+const METRICS = `[{"type":"Pods","pods":${STREAMS}}]`;
 const QUANTITIES = '{"memory":"99Mi"}';
 
 const POD: Readonly<Record<string, string>> = {
@@ -111,7 +113,7 @@ export const SWITCHED: Readonly<Record<string, readonly string[]>> = {
   "hub.autoscaling.minReplicas": ["3", SCALED],
   "hub.autoscaling.maxReplicas": ["20", SCALED],
   "hub.autoscaling.targetCPU": ["50", SCALED],
-  "hub.autoscaling.metrics": ['[{"type":"Pods"}]', SCALED],
+  "hub.autoscaling.metrics": [METRICS, SCALED],
   ...ofPod("identity"),
   "identity.tls.secret": [NAME],
   "identity.tenantRegistration": ["true"],
