@@ -1,4 +1,5 @@
-// `npm run bundle [DIR]`: writes into dist/ (or DIR) all that `heauth` needs beside Node: it runs from there without node_modules.
+// `npm run bundle [DIR] [SOURCES]`: writes into dist/ (or DIR) all that `heauth` needs beside Node: it runs from there without node_modules.
+// Sources that stand elsewhere, such as an earlier version's, are bundled with the packages that are here.
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { cyclonedxEsbuildPlugin } from "@cyclonedx/cyclonedx-esbuild";
@@ -13,11 +14,12 @@ const root = resolve(import.meta.dirname, "..");
 const REQUIRE = `import { createRequire as heauthRequire } from "node:module"; const require = heauthRequire(import.meta.url);`;
 
 /** Writes the bundle, the licences of all that is in it (LICENSES.txt), and its bill of materials (bom.json, CycloneDX). */
-async function bundle(out: string): Promise<void> {
+async function bundle(out: string, sources: string): Promise<void> {
   await rm(out, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { heauth: "cli/main.ts" },
+    entryPoints: { heauth: join(sources, "cli/main.ts") },
+    nodePaths: [join(root, "node_modules")],
     outdir: out,
     outExtension: { ".js": ".mjs" },
     entryNames: "[name]",
@@ -38,7 +40,7 @@ async function bundle(out: string): Promise<void> {
     metafile: true,
     logLevel: "error",
     plugins: [
-      filesOfOurs(root, out),
+      filesOfOurs(sources, out),
       nativePackages(root, out),
       cyclonedxEsbuildPlugin({
         outputFile: "bom.json",
@@ -51,4 +53,5 @@ async function bundle(out: string): Promise<void> {
   await writeLicences({ root, inputs: Object.keys(metafile.inputs), file: join(out, "LICENSES.txt") });
 }
 
-await bundle(resolve(process.argv[2] ?? join(root, "dist")));
+const [, , out = join(root, "dist"), sources = root] = process.argv;
+await bundle(resolve(out), resolve(sources));

@@ -25,7 +25,7 @@ const WITH_TOKEN = ["cli", "hub", "operator", "webhook"];
 const AT_TIMES = ["keys", "test"];
 const COMPONENT = "app.kubernetes.io/component";
 
-const componentOf = ({ metadata }: KubeObject) => metadata.labels?.[COMPONENT] ?? metadata.name;
+const componentOf = ({ metadata }: KubeObject) => metadata.labels?.[COMPONENT] ?? "";
 const containersOf = ({ spec }: Pod) => [...spec.containers, ...(spec.initContainers ?? [])];
 
 /** A pod that Pod Security's level `restricted` lets in, but for what is over. */
