@@ -22,7 +22,8 @@ export async function lockFolder(folder: string, files: Pick<FileOperations, "id
   const path = `\0heauth-wal-${identity.slice(0, 32)}`;
   const server = createServer((socket) => {
     socket.on("error", () => {}); // whoever asked has gone
-    socket.end(String(process.pid));
+    // The other containers of a pod may ask too: none of them keeps a socket of ours open by not hanging up.
+    socket.end(String(process.pid), () => socket.destroy());
   });
   try {
     await listen(server, path);

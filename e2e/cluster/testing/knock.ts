@@ -7,8 +7,6 @@ export interface Door {
   readonly network: "tcp" | "udp";
   /** `HOST:PORT`, an IPv6 address in brackets. */
   readonly address: string;
-  /** An address of the pod that knocks. */
-  readonly from?: string;
   /** An IPv4 address that a datagram is to pretend to come from; its outcome is always `silent`. */
   readonly as?: string;
   /** A request for `/` by HTTP unless given. */

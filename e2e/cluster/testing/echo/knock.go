@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// A door that is knocked at. Network is tcp or udp; `From` is an address of our own to come from, `As` one that a datagram is to pretend
-// to come from, which needs NET_RAW. What is said is an HTTP request unless given.
-type door struct{ Network, Address, From, As, Say string }
+// A door that is knocked at. Network is tcp or udp; `As` is an address that a datagram is to pretend to come from, which needs NET_RAW.
+// What is said is an HTTP request unless given.
+type door struct{ Network, Address, As, Say string }
 
-const (
-	request  = "GET / HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
-	patience = 5 * time.Second
-)
+const request = "GET / HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
+
+// Nobody says that a datagram was thrown away: each one costs this time.
+var patience = map[string]time.Duration{"tcp": 20 * time.Second, "udp": 3 * time.Second}
 
 // `echo knock` reads doors as JSON, tries all at once, and says of each what came: the first line of an answer, or `refused`,
 // `closed` (a connection that ends without a word), `mute` (one that stays without a word), `silent` (no connection, no datagram).
@@ -45,16 +45,12 @@ func outcomeAt(at door) string {
 		check(forge(at))
 		return "silent"
 	}
-	dialer := net.Dialer{Timeout: patience}
-	if at.From != "" {
-		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(at.From)}
-	}
-	connection, err := dialer.Dial(at.Network, at.Address)
+	connection, err := net.DialTimeout(at.Network, at.Address, patience[at.Network])
 	if err != nil {
 		return doorFailure(err, "silent")
 	}
 	defer connection.Close()
-	connection.SetDeadline(time.Now().Add(patience))
+	connection.SetDeadline(time.Now().Add(patience[at.Network]))
 	if _, err := io.WriteString(connection, at.Say); err != nil {
 		return doorFailure(err, "silent")
 	}
