@@ -65,6 +65,24 @@ describe("migrations", () => {
     expect(await shape()).toEqual(before);
   });
 
+  test("alerts from before it is noted when they are raised are no news, those that come after it are", async () => {
+    const tenant = "00000000-0000-7000-8000-00000000000a";
+    const add = (id: string) =>
+      store.superuser.query(
+        `INSERT INTO alert (tenant_id, id, reason, dedup_key, details, first_at, last_at)
+         VALUES ('${tenant}', '00000000-0000-7000-8000-00000000000${id}', 'BadSignature', '${id}', '{}', now(), now())`,
+      );
+    await migrateDown(store.url, ALL.length - ALL.indexOf("009_raised_alerts"));
+    await store.superuser.query(
+      `INSERT INTO tenant (id, name, managed_by, settings) VALUES ('${tenant}', 'news', 'Resource', '{}')`,
+    );
+    await add("1");
+    await migrate(store.url);
+    await add("2");
+    const lately = "SELECT dedup_key FROM alert WHERE raised_at > now() - interval '1 hour'";
+    expect(await store.superuser.query(lately)).toEqual([{ dedup_key: "2" }]);
+  });
+
   test("a database is made only where it is missing", async () => {
     const name = `made_${process.pid}`;
     await ensureDatabase(store.url, name);

@@ -3,7 +3,9 @@
 
 SET search_path TO heauth;
 
-ALTER TABLE alert ADD COLUMN raised_at timestamptz NOT NULL DEFAULT now();
+-- Those that are there already are no news.
+ALTER TABLE alert ADD COLUMN raised_at timestamptz NOT NULL DEFAULT 'epoch';
+ALTER TABLE alert ALTER COLUMN raised_at SET DEFAULT now();
 CREATE INDEX alert_raised ON alert (raised_at);
 
 -- Down Migration
