@@ -95,6 +95,19 @@ async function said(to: number, text: string): Promise<string> {
 }
 
 test(
+  "nobody shares the port with Envoy, and so a part of the connections, not even its own user",
+  async () => {
+    const other = createServer().listen({ port: await listening(), host: "0.0.0.0", reusePort: true });
+    try {
+      await expect(once(other, "listening")).rejects.toMatchObject({ code: "EADDRINUSE" });
+    } finally {
+      other.close();
+    }
+  },
+  WITHIN_MS,
+);
+
+test(
   "what is let through reaches the app, is counted, and ends with the policy; any other port is closed",
   async () => {
     const port = portOf(app);
