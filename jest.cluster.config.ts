@@ -4,8 +4,8 @@ import tests from "./jest.config.ts";
 const { globalSetup: _, globalTeardown: __, testMatch: ___, maxWorkers: ____, testTimeout: _____, ...common } = tests;
 
 /** Those that need no cluster, or start one of their own. */
-const ALONE = "<rootDir>/e2e/cluster/{chart,node,node/ending}.test.ts";
-const NOT_ALONE = ["/node_modules/", "<rootDir>/e2e/cluster/(chart|node|node/ending)\\.test\\.ts$"];
+const ALONE = "<rootDir>/e2e/cluster/{chart,lifecycle,node,node/ending}.test.ts";
+const NOT_ALONE = ["/node_modules/", "<rootDir>/e2e/cluster/(chart|lifecycle|node|node/ending)\\.test\\.ts$"];
 
 /** `make e2e`: the tests that need a cluster with a node, one file after another. */
 const config: Config = {
