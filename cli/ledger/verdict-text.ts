@@ -42,7 +42,8 @@ function headline(tenant: string, { status, problem, anchor, counts }: Verdict):
     case "Unchecked":
       return `could not check the ledger of ${tenant}: ${problem ?? "no reason given"} (${what}, nothing bad among them)`;
     case "Intact": {
-      const incomplete = counts.gaps === 0 ? "" : `, incomplete (${counts.gaps} gaps)`;
+      const incomplete =
+        counts.gaps === 0 ? "" : `, incomplete (${counts.gaps === 1 ? "1 gap" : `${counts.gaps} gaps`})`;
       const recovered =
         counts.recoveries === 0
           ? ""
@@ -74,7 +75,7 @@ function describeRecovery({ at, lost, anchorSize, size, epoch, finding, signer, 
 }
 
 /** `RecordAltered at journal 0192…, segment 3, record 17: …` */
-export function describeFinding({ class: finding, place, message }: Finding): string {
+function describeFinding({ class: finding, place, message }: Finding): string {
   const where = describePlace(place);
   return `${finding}${where === "" ? "" : ` at ${where}`}: ${message}`;
 }
