@@ -126,6 +126,31 @@ describeKube("rights that the manifests give", () => {
     expect(await can(who, verb, resource, ...where)).toBe(may);
   });
 
+  test("nobody but the operator writes what sidecars trust, in no namespace", async () => {
+    await kubectl("create", "role", "-n", "shop", "writer", "--verb=*", "--resource=configmaps");
+    await kubectl("create", "rolebinding", "-n", "shop", "writer", "--role=writer", "--user=writer");
+    const asked = (...args: string[]) => server.kubectl(["-n", "shop", "--as=writer", ...args]);
+    const create = (name: string) =>
+      asked("create", "configmap", name, "--from-literal=hub-ca.crt=mine", "--dry-run=server");
+    const why = "heauth's operator keeps it";
+    const denied = { code: 1, stderr: expect.stringContaining(why) };
+    // The API server goes by new rights and a new policy a moment after they were written.
+    while (!(await create("heauth-trust")).stderr.includes(why)) await pause(100);
+    expect(await create("other")).toMatchObject({ code: 0 });
+    const trust = JSON.stringify({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "heauth-trust", namespace: "shop" },
+    });
+    const apply = (user: string, ...more: string[]) =>
+      server.kubectl(["apply", "--server-side", `--field-manager=${user}`, ...more, `--as=${user}`, "-f", "-"], trust);
+    expect(await apply(OPERATOR)).toMatchObject({ code: 0 });
+    expect(await apply("writer", "--force-conflicts")).toMatchObject(denied);
+    const frozen = ["patch", "configmap", "heauth-trust", "--type=merge", "-p", '{"immutable":true}'];
+    expect(await asked(...frozen)).toMatchObject(denied);
+    expect(await asked("delete", "configmap", "heauth-trust")).toMatchObject({ code: 0 });
+  });
+
   test("no role but the operator's may write a Tenant's status", async () => {
     const { items } = JSON.parse(await kubectl("get", "clusterroles,roles", "-A", "-o", "json")) as {
       items: { metadata: { name: string }; rules?: Rule[] | null }[];
