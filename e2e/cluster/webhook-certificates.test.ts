@@ -2,10 +2,10 @@ import { X509Certificate } from "node:crypto";
 import { type KubeObject, TENANTS } from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type CertificateSet, trustBundle } from "../../operator/certificates/certificate-set.ts";
+import { letNextSign, makeNextKnown, storedSet } from "../../operator/certificates/testing/aged-certificates.ts";
 import { eventually } from "../faults/eventually.ts";
 import { type InstalledCluster, installedCluster } from "./install/installed.ts";
 import { must } from "./must.ts";
-import { letNextSign, makeNextKnown, storedSet } from "./testing/aged.ts";
 import { podsOf } from "./testing/kill.ts";
 import { type Login, peopleOf } from "./testing/people.ts";
 import { createScene, type Scene } from "./testing/scene.ts";
@@ -100,16 +100,16 @@ describe("certificates that grow old, and programs that are away", () => {
       }),
     ];
     try {
-      await published(await makeNextKnown(cluster, certificates, "old"));
-      const old = await letNextSign(cluster, certificates, names);
+      await published(await makeNextKnown(cluster.client, certificates, "old"));
+      const old = await letNextSign(cluster.client, certificates, names);
       const renewed = await storedSet(
-        cluster,
+        cluster.client,
         certificates,
         ({ leaf, next }) => leaf.certificate !== old.leaf.certificate && next !== undefined,
       );
       const early = await published(renewed);
       const last = await storedSet(
-        cluster,
+        cluster.client,
         certificates,
         ({ authority }) => authority.certificate === renewed.next?.certificate,
       );
@@ -129,7 +129,7 @@ describe("certificates that grow old, and programs that are away", () => {
 
   test("the hub's certificate is renewed, and its authority replaced, and sidecars connect anew by what they were told before", async () => {
     const certificates = secret("heauth-hub-ca");
-    const both = trustBundle(await makeNextKnown(cluster, certificates, "new"));
+    const both = trustBundle(await makeNextKnown(cluster.client, certificates, "new"));
     await eventually(
       () => scene.kubectl(["get", "configmap/heauth-trust", "--output=jsonpath={.data.hub-ca\\.crt}"]),
       (bundle) => bundle === both,
@@ -145,8 +145,12 @@ describe("certificates that grow old, and programs that are away", () => {
         WITHIN_MS,
       );
     }
-    const old = await letNextSign(cluster, certificates, namesOf("heauth-hub"));
-    const renewed = await storedSet(cluster, certificates, ({ leaf }) => leaf.certificate !== old.leaf.certificate);
+    const old = await letNextSign(cluster.client, certificates, namesOf("heauth-hub"));
+    const renewed = await storedSet(
+      cluster.client,
+      certificates,
+      ({ leaf }) => leaf.certificate !== old.leaf.certificate,
+    );
     expect(renewed.authority).toEqual(old.authority);
     const hubs = [`--namespace=${cluster.namespace}`, "annotate", "--overwrite", "pods"];
     await must(cluster.kubectl([...hubs, "--selector=app.kubernetes.io/component=hub", `e2e=${serialOf(renewed)}`]));
