@@ -48,7 +48,7 @@ RUN command -v iptables-restore ip6tables-restore >/dev/null || \
     { apt-get update && apt-get install --yes --no-install-recommends iptables && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*; }; \
     ln -s /opt/heauth/heauth.mjs /usr/local/bin/heauth
 COPY --from=bundle /out /
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="heauth" \
       org.opencontainers.image.description="Who touched which critical data: sessions, decisions, and a ledger that proves itself" \
       org.opencontainers.image.licenses="Apache-2.0" \
