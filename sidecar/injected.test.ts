@@ -80,7 +80,7 @@ beforeEach(async () => {
   // Nobody is there: the hub is away.
   const hub = `https://127.0.0.1:${await freePort()}`;
   const probes = {
-    startupProbe: { tcpSocket: { port: app.port } },
+    startupProbe: { tcpSocket: { port: app.port }, timeoutSeconds: 20 },
     livenessProbe: { httpGet: { path: "/$(HOME)", port: app.port }, timeoutSeconds: 20 },
     readinessProbe: { httpGet: { path: "/other", port: app.port }, timeoutSeconds: 20 },
   };

@@ -125,6 +125,11 @@ describeKube("the hub's certificate in a real cluster", () => {
     // 2. It is everywhere: an hour later it signs.
     await admin.remove(CONFIG_MAPS, { namespace: behind, name: TRUST });
     await rig.trusts(behind, trustBundle(second));
+    // Its hour begins when the operator has heard of it, too.
+    await eventually(
+      () => metrics.text(),
+      (page) => /^heauth_trust_namespaces\{state="behind"\} 0$/m.test(page),
+    );
     await looked();
     expect((await rig.stored())?.next).toEqual(second.next);
     rig.clock.advance(HOUR);

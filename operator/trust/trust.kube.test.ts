@@ -97,9 +97,13 @@ describeKube("what sidecars trust, in a real cluster", () => {
 
   test("the file of keys is followed; after the label has gone the ConfigMap is kept up to date, and not made again", async () => {
     const [staying, leaving] = [await rig.makeNamespace(), await rig.makeNamespace()];
-    await rig.start();
+    const { metrics } = await rig.start();
     for (const namespace of [staying, leaving]) await rig.given(namespace);
     await rig.label(leaving, null);
+    await eventually(
+      () => metrics.text(),
+      (page) => /^heauth_informer_objects\{informer="injected-namespaces"\} 1$/m.test(page),
+    );
     rig.ledgerKeys = "keys of tomorrow";
     for (const namespace of [staying, leaving]) {
       await eventually(
@@ -146,7 +150,10 @@ describeKube("what sidecars trust, in a real cluster", () => {
         }),
       ],
     ]);
-    expect(await metrics.text()).toMatch(/^heauth_trust_namespaces\{state="behind"\} 1$/m);
+    await eventually(
+      () => metrics.text(),
+      (page) => /^heauth_trust_namespaces\{state="behind"\} 1$/m.test(page),
+    );
     await admin.remove(CONFIG_MAPS, { namespace: closed, name: TRUST });
     await rig.trusts(closed, trustBundle(await rig.storedAs()));
   });

@@ -19,7 +19,7 @@ async function app(answer: Parameters<typeof startApp>[0], options?: AppOptions)
   ends.push(started.stop);
   return started;
 }
-const ready = (port: number) => ({ "app/readiness": { httpGet: { path: "/r", port } } });
+const ready = (port: number) => ({ "app/readiness": { httpGet: { path: "/r", port }, timeoutSeconds: 60 } });
 
 test("started means that what Envoy needs is there, whatever the hub does", async () => {
   let isStarted = false;

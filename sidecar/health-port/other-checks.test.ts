@@ -13,7 +13,7 @@ afterEach(async () => {
 
 function checked(does: object, address = "127.0.0.1") {
   const check = checkOf(
-    kubeletChecksText.parse(JSON.stringify({ "app/liveness": { timeoutSeconds: 2, ...does } })),
+    kubeletChecksText.parse(JSON.stringify({ "app/liveness": { timeoutSeconds: 60, ...does } })),
     "app/liveness",
   );
   if (check === undefined) throw new Error("no check");

@@ -23,7 +23,8 @@ afterEach(async () => {
 });
 
 function asked(kind: string, address = at.address) {
-  const checks = kubeletChecksText.parse(JSON.stringify({ [`app/${kind}`]: { httpGet: { port: app.port } } }));
+  const recorded = { httpGet: { port: app.port }, timeoutSeconds: 60 };
+  const checks = kubeletChecksText.parse(JSON.stringify({ [`app/${kind}`]: recorded }));
   const check = checkOf(checks, `app/${kind}`);
   if (check === undefined) throw new Error("no check");
   return performances.outcome(`app/${kind}`, check, { ...at, address });

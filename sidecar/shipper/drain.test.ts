@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import type { Durability, Journal } from "./journal.ts";
+import type { Durability } from "./journal.ts";
 import { decision, JournalRig, smallLimits } from "./testing/journal-rig.ts";
 
 let rig: JournalRig;
@@ -15,15 +15,13 @@ afterEach(async () => {
   await rig.end();
 });
 
-/** Unless a test is about the hub being away, however slow the machine is, nobody waits for it in vain. */
-const begin = (waitMs = 60_000): Promise<Journal> => rig.start({ ...smallLimits, waitMs });
 const atHub = () => rig.hub.records().map(({ id }) => id);
 const messages = () => rig.logs.map(({ message }) => message);
 
 test.each<Durability>(["Local", "BestEffort", "Database"])(
   "what was asked for as %s is at the hub when it is acknowledged",
   async (durability) => {
-    const journal = await begin();
+    const journal = await rig.start();
     journal.drain();
     const written = await Promise.all(Array.from({ length: 50 }, (_, n) => journal.write(decision(n), durability)));
     expect(atHub()).toEqual(expect.arrayContaining(written.map(({ id }) => id)));
@@ -31,7 +29,7 @@ test.each<Durability>(["Local", "BestEffort", "Database"])(
 );
 
 test("one that was waiting for the disk when it began counts as well", async () => {
-  const journal = await begin();
+  const journal = await rig.start();
   const writing = journal.write(decision(1), "Local");
   journal.drain();
   const { id } = await writing;
@@ -39,7 +37,7 @@ test("one that was waiting for the disk when it began counts as well", async () 
 });
 
 test("what was written before is shipped", async () => {
-  const journal = await begin();
+  const journal = await rig.start();
   const { id } = await journal.write(decision(1), "Local");
   journal.drain();
   while (journal.state.backlog > 0) await new Promise((resolve) => setImmediate(resolve));
@@ -47,7 +45,7 @@ test("what was written before is shipped", async () => {
 });
 
 test("without the hub the disk will do, but for those who asked for it; when it is back, so is the rule", async () => {
-  const journal = await begin(1_000);
+  const journal = await rig.start({ ...smallLimits, waitMs: 1_000 });
   away = Promise.withResolvers();
   journal.drain();
   const first = await Promise.all(Array.from({ length: 10 }, (_, n) => journal.write(decision(n), "Local")));

@@ -24,7 +24,7 @@ async function fill(journal: Journal, durability: "Local" | "BestEffort" = "Loca
 }
 
 test("the quota: warned of, pushed back, denied, and all well again when the hub is back", async () => {
-  const journal = await rig.start({ fileSize: 256 * 1024, quota: 1024 * 1024 });
+  const journal = await rig.start({ ...smallLimits, quota: 1024 * 1024 });
   const back = Promise.withResolvers<undefined>();
   rig.hub.fault = () => back.promise;
   expect(await fill(journal)).toBe("WalFull");
@@ -43,7 +43,7 @@ test("the quota: warned of, pushed back, denied, and all well again when the hub
 });
 
 test("above the quota's end the journal is still closed in order, and the next process ships it all", async () => {
-  const limits = { fileSize: 256 * 1024, quota: 1024 * 1024 };
+  const limits = { ...smallLimits, quota: 1024 * 1024 };
   const journal = await rig.start(limits);
   rig.hub.fault = () => "NotReached";
   expect(await fill(journal)).toBe("WalFull");

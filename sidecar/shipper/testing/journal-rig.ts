@@ -15,8 +15,8 @@ export const owner: JournalOwner = {
 
 export const session = "01930000-0000-7000-8000-000000000001";
 
-/** Small files, so that a test goes through several of them. */
-export const smallLimits: Partial<JournalLimits> = { fileSize: 256 * 1024, quota: 16 * 1024 * 1024 };
+/** Small files, so that a test goes through several of them; and nobody is refused because the machine is slow. */
+export const smallLimits: Partial<JournalLimits> = { fileSize: 256 * 1024, quota: 16 * 1024 * 1024, waitMs: 60_000 };
 
 /** A decision on one of `count` sessions. */
 export function decision(number: number, count = 8): JournalInput {
