@@ -5,5 +5,6 @@ export { authPolicyNotBuilt, authPolicyOnlyInPods, type NotBuilt, tenantNotBuilt
 export { describeProblem, type FieldProblem, type FieldProblemCode, fieldProblem } from "./problem.ts";
 export { choosePolicy, type LabelRequirement, type LabelSelector, type Selecting, selects } from "./select.ts";
 export { defaultTenantSettings, type TenantSettings, tenantSettings, tenantSettingsSchema } from "./settings.ts";
+export { SIDECAR_CONTAINER, sidecarContainer } from "./sidecar-container.ts";
 export { type Tenant, type TenantInput, tenantSchema } from "./tenant.ts";
 export { type Resource, type Validated, type ValidateOptions, validateResource } from "./validate.ts";

@@ -1,10 +1,8 @@
+import { sidecarContainer } from "@heauth/core/resources";
 import { type ClusterClient, ClusterError, type KubeObject, PODS } from "@heauth/program/kubernetes";
 import { CallError } from "@heauth/protocol";
 import { unauthenticated } from "./bearer.ts";
 import type { ProvenPod } from "./token-review.ts";
-
-/** The init container that the webhook injects. */
-const SIDECAR = "heauth";
 
 interface Pod extends KubeObject {
   readonly spec?: {
@@ -41,8 +39,8 @@ export async function livePod(client: ClusterClient, proven: ProvenPod): Promise
   // A native sidecar starts while its pod is Pending, and runs on until the pod has ended.
   if (status?.phase !== "Pending" && status?.phase !== "Running") throw unauthenticated("the pod has ended");
   if (spec?.serviceAccountName !== serviceAccount) throw denied("the pod runs under another service account");
-  const sidecar = spec.initContainers?.find((container) => container.name === SIDECAR);
-  if (sidecar?.restartPolicy !== "Always") throw denied("the pod has no heauth sidecar");
+  const sidecar = sidecarContainer(spec.initContainers);
+  if (sidecar === undefined) throw denied("the pod has no heauth sidecar");
   return { labels: metadata.labels ?? {}, image: sidecar.image };
 }
 

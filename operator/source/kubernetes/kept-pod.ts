@@ -1,3 +1,4 @@
+import { SIDECAR_CONTAINER, sidecarContainer } from "@heauth/core/resources";
 import type { KubeObject } from "@heauth/program/kubernetes";
 import type { ObservedPod } from "../source.ts";
 
@@ -13,9 +14,6 @@ export interface PodObject extends KubeObject {
   };
 }
 
-/** The name of our sidecar's container in every pod that has one. */
-const SIDECAR = "heauth";
-
 /** No container of it is started again. */
 function isOver({ status }: PodObject): boolean {
   return status?.phase === "Succeeded" || status?.phase === "Failed";
@@ -23,7 +21,7 @@ function isOver({ status }: PodObject): boolean {
 
 /** Nothing of our sidecar's runs in it, nor will any more. */
 export function hasEnded(pod: PodObject): boolean {
-  const sidecar = pod.status?.initContainerStatuses?.find(({ name }) => name === SIDECAR);
+  const sidecar = pod.status?.initContainerStatuses?.find(({ name }) => name === SIDECAR_CONTAINER);
   return isOver(pod) && sidecar?.state?.running === undefined;
 }
 
@@ -37,9 +35,7 @@ export function keptPod(pod: PodObject): ObservedPod | undefined {
     uid: metadata.uid ?? "",
     labels: metadata.labels ?? {},
     createdAtMs: Date.parse(metadata.creationTimestamp ?? ""),
-    injected: (spec?.initContainers ?? []).some(
-      ({ name, restartPolicy }) => name === SIDECAR && restartPolicy === "Always",
-    ),
+    injected: sidecarContainer(spec?.initContainers) !== undefined,
     deleting: metadata.deletionTimestamp !== undefined,
   };
 }

@@ -1,6 +1,5 @@
-import { choosePolicy } from "@heauth/core/resources";
+import { choosePolicy, sidecarContainer } from "@heauth/core/resources";
 import { type Around, injectionLevel } from "./answer-pod.ts";
-import { isInjected } from "./injected.ts";
 import { type Pod, readPod } from "./pod.ts";
 import { type Refusal, UNREADABLE } from "./refusal.ts";
 
@@ -12,7 +11,7 @@ export function labelRefusal(before: unknown, after: unknown, around: Around): R
   if (injectionLevel(around) === undefined) return undefined;
   const [old, pod] = [readPod(before), readPod(after)];
   if (old === undefined || pod === undefined) return UNREADABLE;
-  if (isInjected(pod)) return undefined;
+  if (sidecarContainer(pod.spec.initContainers) !== undefined) return undefined;
   const chosen = chosenFor(pod, around);
   if (chosen === undefined || chosenFor(old, around) !== undefined) return undefined;
   return {

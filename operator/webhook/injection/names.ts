@@ -1,3 +1,5 @@
+import { SIDECAR_CONTAINER } from "@heauth/core/resources";
+
 /** What namespaces are labelled with; `required` refuses pods that no policy selects. */
 export const INJECTION_LABEL = "heauth.io/injection";
 /** What was done to a pod, and how it was before. */
@@ -5,8 +7,8 @@ export const INJECTED_ANNOTATION = "heauth.io/injected";
 /** What a sidecar's token for the hub is good for. */
 export const HUB_AUDIENCE = "heauth-hub";
 
-/** Our containers, in the order in which they start. The sidecar's name is how everybody knows an injected pod. */
-export const CONTAINERS = { redirect: "heauth-redirect", sidecar: "heauth", envoy: "heauth-envoy" } as const;
+/** Our containers, in the order in which they start. */
+export const CONTAINERS = { redirect: "heauth-redirect", sidecar: SIDECAR_CONTAINER, envoy: "heauth-envoy" } as const;
 
 /** Our volumes. */
 export const VOLUMES = {

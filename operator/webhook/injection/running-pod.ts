@@ -1,6 +1,6 @@
+import { sidecarContainer } from "@heauth/core/resources";
 import { type Around, injectionLevel } from "./answer-pod.ts";
 import { containerRefusal } from "./container-refusals.ts";
-import { isInjected } from "./injected.ts";
 import { isOurContainer } from "./names.ts";
 import { type Container, type Pod, readPod } from "./pod.ts";
 import { type Refusal, UNREADABLE } from "./refusal.ts";
@@ -53,7 +53,7 @@ function refusalOf(
   if (injectionLevel(around) === undefined) return undefined;
   const [old, pod] = [readPod(before), readPod(after)];
   if (old === undefined || pod === undefined) return UNREADABLE;
-  return isInjected(old) ? judge(old, pod) : undefined;
+  return sidecarContainer(old.spec.initContainers) === undefined ? undefined : judge(old, pod);
 }
 
 function ours({ spec }: Pod): Container[] {
