@@ -1,9 +1,8 @@
 import type { Clock, Logger, Metrics } from "@heauth/program";
 import type { ClusterClient } from "@heauth/program/kubernetes";
-import { type CertificateSet, trustBundle } from "../certificates/certificate-set.ts";
+import { trustBundle } from "../certificates/certificate-set.ts";
+import { KeptCertificates } from "../certificates/kept-certificates.ts";
 import { parsedCertificate, validityOf } from "../certificates/pair.ts";
-import { renewed } from "../certificates/renew.ts";
-import { readStored, writeStored } from "../certificates/stored-certificates.ts";
 import { type HubSecret, isOurs, readHubSecret, shows, suppliedHub, writeHubSecret } from "./hub-secret.ts";
 
 /** Holds what signs the hub's certificates: nobody but the operator has a use for it. */
@@ -29,7 +28,7 @@ export interface HubCertificateOptions {
  */
 export class HubCertificate {
   readonly #options: HubCertificateOptions;
-  #held: CertificateSet | undefined;
+  readonly #kept: KeptCertificates;
   #bundle: string | undefined;
   /** What is shown, and whose it is, as it was told last. */
   #expiries: readonly (readonly [name: "hub" | "hub-authority" | "hub-next-authority", certificate: string])[] = [];
@@ -37,7 +36,8 @@ export class HubCertificate {
 
   constructor(options: HubCertificateOptions) {
     this.#options = options;
-    const { clock, metrics } = options;
+    const { namespace, clock, metrics } = options;
+    this.#kept = new KeptCertificates({ ...options, secret: { namespace, name: AUTHORITY_SECRET } });
     metrics.gauge("heauth_certificate_expiry_seconds", () =>
       this.#expiries
         .filter(([, pem]) => parsedCertificate(pem) !== undefined)
@@ -52,7 +52,7 @@ export class HubCertificate {
 
   /** Somebody else looks after it from now on. */
   forget(): void {
-    this.#held = undefined;
+    this.#kept.forget();
     this.#bundle = undefined;
     this.#expiries = [];
     this.#isSupplied = undefined;
@@ -81,19 +81,9 @@ export class HubCertificate {
   }
 
   async #keep(shown: HubSecret | undefined, trusted: string | undefined, signal: AbortSignal): Promise<void> {
-    const { client, namespace, secret, names, replica, clock, log, metrics } = this.#options;
+    const { client, namespace, secret, log } = this.#options;
     this.#tellWhose(false);
-    const authority = { namespace, name: AUTHORITY_SECRET };
-    const stored = await readStored(client, authority, signal);
-    const set = await renewed(stored.set ?? this.#held, { nowMs: clock.wallMs(), names, trusted });
-    if (set !== stored.set) {
-      await writeStored(client, authority, set, { replica, resourceVersion: stored.resourceVersion, signal });
-      metrics.counter("heauth_certificate_renewals_total", {}).add();
-      log.info(
-        `the hub's certificate was ${stored.set === undefined ? "stored" : "renewed"} in the Secret ${AUTHORITY_SECRET}`,
-      );
-    }
-    this.#held = set;
+    const set = await this.#kept.look(trusted, signal);
     this.#bundle = trustBundle(set);
     this.#expiries = [
       ["hub", set.leaf.certificate],

@@ -1,27 +1,16 @@
-import { asError, type Clock, createBackoff, type Logger, type Metrics, type Part, retry } from "@heauth/program";
-import { type ClusterClient, isClusterError } from "@heauth/program/kubernetes";
+import { asError, createBackoff, type Part, retry } from "@heauth/program";
+import { isClusterError } from "@heauth/program/kubernetes";
 import { type CertificateSet, trustBundle } from "../../certificates/certificate-set.ts";
+import { KeptCertificates, type KeptCertificatesOptions } from "../../certificates/kept-certificates.ts";
 import type { Pair } from "../../certificates/pair.ts";
-import { renewed } from "../../certificates/renew.ts";
 import { Spread } from "../../certificates/spread.ts";
-import { readStored, type SecretName, writeStored } from "../../certificates/stored-certificates.ts";
 import { type ConfigurationName, nameOf, readTrust, soleBundle, trusts, writeTrust } from "./ca-bundle.ts";
 
-export interface CertificateKeeperOptions {
-  readonly client: ClusterClient;
-  /** Where the certificates are kept, for all replicas. */
-  readonly secret: SecretName;
+export interface CertificateKeeperOptions extends KeptCertificatesOptions {
   /** Those whose `caBundle` it keeps. */
   readonly configurations: readonly ConfigurationName[];
-  /** DNS names that the API server calls by. */
-  readonly names: readonly string[];
   /** Told of each certificate that is to be shown from now on. */
   readonly show: (leaf: Pair) => void;
-  /** This replica's name; no two may have the same. */
-  readonly replica: string;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly metrics: Metrics;
   /** Between two looks at Secret and configurations. */
   readonly everyMs?: number;
 }
@@ -46,12 +35,11 @@ const SPREAD_MS = 60_000;
 const CONFLICTS = 10;
 
 export function createCertificateKeeper(options: CertificateKeeperOptions): CertificateKeeper {
-  const { client, secret, configurations, names, show, replica, clock, log, metrics, everyMs = EVERY_MS } = options;
-  const renewals = metrics.counter("heauth_certificate_renewals_total", {});
+  const { client, configurations, show, clock, log, metrics, everyMs = EVERY_MS } = options;
   const failures = metrics.counter("heauth_certificate_failures_total", {});
   const stopping = new AbortController();
   const { signal } = stopping;
-  let held: CertificateSet | undefined;
+  const kept = new KeptCertificates(options);
   const published = new Spread(clock, SPREAD_MS);
   /** The configurations that are not there, or do not have what is held. */
   let distrusting: readonly ConfigurationName[] = configurations;
@@ -67,16 +55,10 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
     const read = await Promise.all(configurations.map((each) => readTrust(client, each, signal)));
     const present = read.filter((trust) => trust !== undefined);
     published.note(soleBundle(present));
-    const stored = await readStored(client, secret, signal);
-    const set = await renewed(stored.set ?? held, { nowMs: clock.wallMs(), names, trusted: published.trusted() });
-    if (set !== stored.set) {
-      await writeStored(client, secret, set, { replica, resourceVersion: stored.resourceVersion, signal });
-      renewals.add();
-      log.info(`certificates ${stored.set === undefined ? "stored" : "renewed"} in the Secret ${secret.name}`);
-    }
+    const before = kept.held;
+    const set = await kept.look(published.trusted(), signal);
     const bundle = trustBundle(set);
-    const isNew = set.leaf.certificate !== held?.leaf.certificate;
-    held = set;
+    const isNew = set.leaf.certificate !== before?.leaf.certificate;
     distrusting = configurations.filter((_, index) => {
       const trust = read[index];
       return trust === undefined || !trusts(trust, bundle);
@@ -122,9 +104,9 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
 
   return {
     name: "certificates",
-    held: () => held,
+    held: () => kept.held,
     distrust() {
-      if (held === undefined) return "there is no certificate yet";
+      if (kept.held === undefined) return "there is no certificate yet";
       if (distrusting.length === 0) return undefined;
       return `the certificate's caBundle is not in the ${distrusting.map(nameOf).join(" and the ")}`;
     },
