@@ -153,7 +153,7 @@ describeKube("certificates in a real cluster", () => {
     }
     await webhook.look();
     await call(server, port);
-  }, 30_000);
+  }, 60_000);
 
   test("a set that somebody else puts there is taken over, by all replicas", async () => {
     await start({ everyMs: 200 });
@@ -261,7 +261,7 @@ describeKube("certificates in a real cluster", () => {
     }
     expect(outcomes.failures).toEqual([]);
     expect(await published()).toBe(trustBundle((await stored()) as CertificateSet));
-  }, 60_000);
+  }, 180_000);
 
   test("while there is no configuration it is not ready, and says why", async () => {
     await kubectl(server, ["delete", "validatingwebhookconfiguration", NAME]);
@@ -271,7 +271,7 @@ describeKube("certificates in a real cluster", () => {
     await installWebhook(server);
     await webhook.look();
     expect(health.ready()).toEqual({ ok: true, problems: {} });
-  }, 180_000);
+  });
 
   test("with injection it looks after both configurations, and names the one that is missing", async () => {
     const { health, webhook } = await start({ called: false, injection: settings });
