@@ -5,11 +5,11 @@ import { type SidecarConfig, walLimits } from "./config.ts";
 import { createDecisionMetrics } from "./decision-metrics.ts";
 import { createDrain } from "./drain/drain.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
-import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./fits.ts";
 import { createHealthPort } from "./health-port/index.ts";
 import { createHubConnection, hubAddress } from "./hub/index.ts";
 import { createIdentityKeys, losesKey } from "./identity-keys.ts";
 import { adminSocketIn, createPodEnvoy } from "./listeners/index.ts";
+import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./misfit.ts";
 import { createRecords } from "./records.ts";
 import { createSessionCache } from "./sessions/index.ts";
 

@@ -3,6 +3,7 @@ import type { Health, Logger } from "@heauth/program";
 import type { Policy } from "@heauth/protocol";
 import type { PolicyInForce, RecordSink } from "./authorize.ts";
 import type { PolicyName, PolicyVerdict } from "./hub/index.ts";
+import type { Misfit } from "./misfit.ts";
 
 /** The one policy that this sidecar enforces, as the hub last gave it: a newer one takes its place, also under another name. */
 export interface Enforcement {
@@ -19,12 +20,6 @@ export interface Enforcement {
 export interface NamedPolicy {
   readonly compiled: CompiledPolicy;
   readonly digest: string;
-}
-
-export interface Misfit {
-  readonly message: string;
-  /** Of the policy's required features. */
-  readonly missingFeatures: readonly string[];
 }
 
 export interface EnforcementParts {

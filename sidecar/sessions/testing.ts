@@ -112,7 +112,7 @@ export class TestHub implements SessionSource {
   }
 }
 
-export function unknownSession(session: string): SessionAnswer {
+function unknownSession(session: string): SessionAnswer {
   const nothing = new Uint8Array();
   return {
     session,

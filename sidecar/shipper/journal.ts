@@ -150,7 +150,7 @@ export class Journal {
     await untilAborted(Promise.allSettled([this.#opening, this.#succession]), deadline);
     const live = this.#live;
     this.#live = undefined;
-    if (live !== undefined) await this.#drain(live, deadline);
+    if (live !== undefined) await this.#shipAll(live, deadline);
     await this.#shipper.stop();
     await this.#recovery?.stop();
     const { backlog: records, leftovers } = this.state;
@@ -235,7 +235,7 @@ export class Journal {
       });
   }
 
-  async #drain(live: LiveJournal, deadline: AbortSignal): Promise<void> {
+  async #shipAll(live: LiveJournal, deadline: AbortSignal): Promise<void> {
     try {
       await this.#closeJournal(live, "Stopped", deadline);
       for (const journal of this.#journals) await journal.eventually(journal.next - 1, deadline);

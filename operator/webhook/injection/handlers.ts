@@ -50,7 +50,7 @@ export interface Rewritten {
  * Has the kubelet ask the sidecar: what it asks itself would meet Envoy. Left alone is what is done in the container, what names a host of its
  * own, and what fails in any case: a hook by TCP, and a port by a name that the container does not have.
  */
-export function rewriteHandlers(container: Container, healthPort: number): Rewritten {
+function rewriteHandlers(container: Container, healthPort: number): Rewritten {
   const originals: InjectionRecord["handlers"] = {};
   const performed: Record<string, Record<string, unknown>> = {};
   const rewritten = withHandlers(container, (handler, key, calls) => {

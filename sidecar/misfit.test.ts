@@ -1,6 +1,6 @@
 import { features } from "@heauth/core/policy";
 import { expect, test } from "@jest/globals";
-import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./fits.ts";
+import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./misfit.ts";
 import { preparedPolicy } from "./testing/policy.ts";
 
 const letThrough = (...passthroughPorts: number[]) => preparedPolicy({ spec: { passthroughPorts } }).policy;

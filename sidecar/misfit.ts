@@ -1,5 +1,11 @@
 import { type CompiledPolicy, features, PASSTHROUGH_PORTS } from "@heauth/core/policy";
-import type { Misfit } from "./enforcement.ts";
+
+/** Why a sidecar can't enforce a policy where it is. */
+export interface Misfit {
+  readonly message: string;
+  /** Of the policy's required features. */
+  readonly missingFeatures: readonly string[];
+}
 
 /** What a sidecar can do whose Envoy has its listeners from somebody else. */
 export const featuresOutsidePods: readonly string[] = features.filter((feature) => feature !== PASSTHROUGH_PORTS);
