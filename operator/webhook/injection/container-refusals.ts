@@ -6,8 +6,18 @@ import type { InjectionSettings } from "./settings.ts";
 
 type ContainerCheck = (container: Container, pod: Pod, settings: InjectionSettings) => Refusal | undefined;
 
-/** Each lets a container change the network's rules, reach into other processes, or give itself what does. */
-const POWERS = new Set(["ALL", "NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "BPF"]);
+/** Each lets a container change the network's rules, reach into other processes or their files, or give itself what does. */
+const POWERS = new Set([
+  "ALL",
+  "NET_ADMIN",
+  "SYS_ADMIN",
+  "SYS_PTRACE",
+  "SYS_MODULE",
+  "SYS_RAWIO",
+  "BPF",
+  // Opens files of the node's by their handles, another container's volumes among them.
+  "DAC_READ_SEARCH",
+]);
 
 const PROXIES = new Set([
   "istio-proxy",

@@ -17,6 +17,7 @@ test.each([
   ["PrivilegedContainer", "app is privileged", podOf({}, { securityContext: { privileged: true } })],
   ["PrivilegedContainer", "app adds NET_ADMIN", podOf({}, adds("NET_ADMIN"))],
   ["PrivilegedContainer", "app adds CAP_NET_ADMIN", podOf({}, adds("CAP_NET_ADMIN"))],
+  ["PrivilegedContainer", "app adds DAC_READ_SEARCH", podOf({}, adds("DAC_READ_SEARCH"))],
   ["PrivilegedContainer", "app adds net_admin", podOf({}, adds("net_admin"))],
   ["PrivilegedContainer", "app adds ALL", podOf({}, adds("ALL"))],
   ["PrivilegedContainer", "setup adds SYS_ADMIN", podOf({ initContainers: [{ name: "setup", ...adds("SYS_ADMIN") }] })],
