@@ -143,7 +143,8 @@ describe("the connection", () => {
     policies = [];
     await connect(20_000);
     const patient = { ...bounds, revalidateAfterMs: 30_000, maxStalenessMs: 30_000 };
-    const all = await Promise.all(Array.from({ length: 600 }, () => parts.session(acme)));
+    const all: string[] = [];
+    while (all.length < 600) all.push(...(await Promise.all(Array.from({ length: 20 }, () => parts.session(acme)))));
     const before = await lookUpCalls();
     const answers = await Promise.all(all.map((session) => sessions.resolve(acme, session, patient)));
     expect(new Set(answers.map(told))).toEqual(new Set(["Open"]));
