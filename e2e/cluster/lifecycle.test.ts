@@ -23,6 +23,9 @@ const APP = "e2e-life";
 const CLIENT = { namespace: APP, pod: "client" };
 const IDENTITY = `http://heauth-identity.${NAMESPACE}.svc`;
 const MADE_BY_OPERATOR = ["Secret/heauth-hub-tls", "Secret/heauth-hub-ca", "ConfigMap/heauth-trust"];
+/** The most that a Tenant allows: how long a machine that is busy with all these pods may keep a sidecar from a new hub. */
+const SLOW_MACHINE = "60s";
+const SOON = { maxStaleness: "5s", revalidateAfter: "5s" };
 const WITHIN_MS = 60_000;
 const WITHIN = "--timeout=120s";
 
@@ -84,7 +87,7 @@ describe("a release, from a version before injection until it is installed again
       const outcomes = await each.stop();
       console.log(`${what}: ${outcomes.length} requests, ${tally(outcomes)}`);
       expect(outcomes.length).toBeGreaterThan(10);
-      expect(outcomes.filter(({ status }) => status !== expected)).toEqual([]);
+      expect(JSON.parse(tally(outcomes))).toEqual({ [expected]: outcomes.length });
     }
   }
 
@@ -93,7 +96,7 @@ describe("a release, from a version before injection until it is installed again
     const images = await buildImages(own);
     cluster = { ...own, namespace: NAMESPACE, images };
     earlier = await installEarlier(own, images);
-    const policy = { authentication: { audiences: [APP], maxStaleness: "15s" } };
+    const policy = { authentication: { audiences: [APP], maxStaleness: SLOW_MACHINE } };
     const { resources, workloads } = appObjects(APP, images.echo, { policy });
     await must(cluster.kubectl(["apply", `--namespace=${APP}`, "--filename=-"], resources));
     await must(cluster.kubectl(["apply", `--namespace=${APP}`, "--filename=-"], workloads));
@@ -185,6 +188,9 @@ describe("a release, from a version before injection until it is installed again
     const kept = [...Object.keys(before), ...MADE_BY_OPERATOR];
     const had = await uidsOf(cluster, kept);
     expect(Object.values(had)).not.toContain(undefined);
+    const patch = JSON.stringify({ spec: { authentication: SOON } });
+    await inApp("patch", "authpolicy/app", "--type=merge", `--patch=${patch}`);
+    await inApp("wait", "authpolicy/app", "--for=condition=Enforced", WITHIN);
     const { accessToken } = await people.logIn(writer);
     expect(await put(accessToken)).toBe(200);
     await helm("uninstall", "heauth", "--wait");
