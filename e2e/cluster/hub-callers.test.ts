@@ -134,6 +134,12 @@ describe("the hub", () => {
       }
     });
 
+    test("answers whoever may have a token made for a pod, as this pod", async () => {
+      const bound = ["--bound-object-kind=Pod", `--bound-object-name=${app.pod}`];
+      const token = await scene.kubectl(["create", "token", "default", "--audience=heauth-hub", ...bound]);
+      expect(await lookUp(outsider, token.trim())).toMatchObject({ status: OK });
+    });
+
     test("can't be had by the app", async () => {
       await expect(inside(app, "cat", "/var/run/secrets/heauth/token")).rejects.toThrow(/No such file/);
     });

@@ -116,6 +116,19 @@ describe("ways round Envoy", () => {
     }
   });
 
+  test("through the API server, which comes from outside as well", async () => {
+    const raw = (what: string) =>
+      cluster.kubectl(["get", "--raw", `/api/v1/namespaces/${scene.name}/${what}/proxy/file`]);
+    const refused = expect.objectContaining({ code: 1, stdout: "" });
+    expect(
+      await Promise.all([`pods/${app.pod}:${PROTECTED}`, `pods/${app.pod}:${UNDECLARED}`, "services/app:80"].map(raw)),
+    ).toEqual([refused, refused, refused]);
+    expect(await raw(`pods/${app.pod}:${OPEN}`)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`port ${OPEN}`),
+    });
+  });
+
   test("the sidecar's port tells how it is and does the pod's own checks, and nothing else", async () => {
     const [host = ""] = addresses;
     const status = async (method: string, paths: readonly string[]) => {
