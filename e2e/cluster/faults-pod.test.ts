@@ -13,7 +13,7 @@ import { queryRows } from "./testing/rows.ts";
 import { createScene, type Scene } from "./testing/scene.ts";
 
 const WITHIN = "--timeout=150s";
-const BUSY = { kept: 4, fresh: 2, restMs: 50 };
+const BUSY = { kept: 3, fresh: 2, restMs: 100 };
 /** Between two requests of theirs, connections are idle for as long as most clients' are at times. */
 const CALM = { kept: 4, fresh: 0, restMs: 1_500 };
 /** What the kubelet finds out about containers after its start, it finds out in this time. */

@@ -58,7 +58,7 @@ describe("under load", () => {
   }
 
   async function begin({ scene, writer }: Stage, login = writer): Promise<Load> {
-    const size = { kept: 3, fresh: 1, restMs: 50, seconds: 300 };
+    const size = { kept: 3, fresh: 1, restMs: 100, seconds: 300 };
     const load = await startLoad(cluster, scene.client, { url: scene.url, token: login.accessToken, ...size });
     loads.push(load);
     await load.until(allowed);
