@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, link, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findEnvoy } from "heauth/parts";
@@ -36,7 +35,7 @@ export async function buildImages(cluster: Cluster): Promise<Images> {
  * ever had one. See fixtures/README.md.
  */
 export async function buildEarlierHeauth(cluster: Cluster): Promise<string> {
-  return await inContext(async (sources) => {
+  return await inContext(cluster, async (sources) => {
     const frozen = join(CLUSTER, "fixtures/heauth-0.1.0-sources.tgz");
     await run("tar", ["--extract", "--gzip", `--file=${frozen}`, `--directory=${sources}`]);
     for (const room of await readdir(sources)) {
@@ -48,7 +47,7 @@ export async function buildEarlierHeauth(cluster: Cluster): Promise<string> {
 }
 
 async function buildHeauth(cluster: Cluster, name = "heauth", sources = ROOT): Promise<string> {
-  return await inContext(async (context) => {
+  return await inContext(cluster, async (context) => {
     const dist = join(context, "dist");
     await run(process.execPath, [join(ROOT, "image/bundle.ts"), dist, sources]);
     await run("find", [dist, "-maxdepth", "1", "-name", "*.map", "-delete"]);
@@ -63,7 +62,7 @@ async function buildHeauth(cluster: Cluster, name = "heauth", sources = ROOT): P
 }
 
 async function buildEnvoy(cluster: Cluster): Promise<string> {
-  return await inContext(async (context) => {
+  return await inContext(cluster, async (context) => {
     await put(findEnvoy(), join(context, "envoy"));
     return await cluster.buildImage({ dockerfile: join(ROOT, "envoy/Dockerfile"), context, name: "heauth-envoy" });
   });
@@ -81,7 +80,7 @@ async function buildPostgres(cluster: Cluster): Promise<string> {
 /** Needs Go. */
 export async function buildEcho(cluster: Cluster): Promise<string> {
   const source = join(CLUSTER, "testing/echo");
-  return await inContext(async (context) => {
+  return await inContext(cluster, async (context) => {
     const sources = (await readdir(source)).filter((name) => name.endsWith(".go")).map((name) => join(source, name));
     await run("go", ["build", "-trimpath", "-ldflags=-s -w", "-o", join(context, "echo"), ...sources], {
       env: { ...process.env, CGO_ENABLED: "0" },
@@ -90,9 +89,9 @@ export async function buildEcho(cluster: Cluster): Promise<string> {
   });
 }
 
-/** A temporary folder to build from. */
-async function inContext<T>(build: (context: string) => Promise<T>): Promise<T> {
-  const context = await mkdtemp(join(tmpdir(), "heauth-image-"));
+/** A temporary folder to build from; it goes with the cluster's where we are broken off. */
+async function inContext<T>({ folder }: Cluster, build: (context: string) => Promise<T>): Promise<T> {
+  const context = await mkdtemp(join(folder, "image-"));
   try {
     return await build(context);
   } finally {
