@@ -42,7 +42,7 @@ export async function killContainer(cluster: Cluster, pod: PodState, name: strin
 }
 
 /** A container's processes, by the node's numbers. Rejects where it does not run. */
-export async function processesOf(cluster: Cluster, pod: PodState, name: string): Promise<readonly string[]> {
+async function processesOf(cluster: Cluster, pod: PodState, name: string): Promise<readonly string[]> {
   const { id } = pod.containers.find((each) => each.name === name) ?? { id: "" };
   if (id === "") throw new Error(`${pod.name} has no container ${name} that runs`);
   const { stdout } = await cluster.onNode("sh", ["-c", 'grep -l "$0" /proc/[0-9]*/cgroup 2>/dev/null', id]);
