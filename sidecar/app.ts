@@ -7,7 +7,7 @@ import { createDrain } from "./drain/drain.ts";
 import { createExtAuthzServer } from "./ext-authz/server.ts";
 import { createHealthPort } from "./health-port/index.ts";
 import { createHubConnection, hubAddress } from "./hub/index.ts";
-import { createIdentityKeys, losesKey } from "./identity-keys.ts";
+import { createIdentityKeys, distrustLost } from "./identity-keys.ts";
 import { adminSocketIn, createPodEnvoy } from "./listeners/index.ts";
 import { featuresOutsidePods, misfitInPod, misfitOutsidePods } from "./misfit.ts";
 import { createRecords } from "./records.ts";
@@ -42,7 +42,7 @@ export function createSidecar(parts: SidecarParts): Part[] {
   });
   const identityKeys = createIdentityKeys({ file: config.identityKeys, log });
   const sessions = createSessionCache({ source: hub.sessions, identityKeys: identityKeys.current, clock, metrics });
-  identityKeys.subscribe((now, before) => losesKey(before, now) && sessions.distrust());
+  distrustLost(identityKeys, sessions);
   measureTrust(metrics, {
     "identity-keys": identityKeys,
     "hub-ca": address.network?.authorities,

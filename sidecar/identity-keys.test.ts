@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { formatPinnedKeys, pinnedKey, pinnedKeys } from "@heauth/core/ledger";
 import { createLogs, type RotatingFiles } from "@heauth/program";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { createIdentityKeys, type IdentityKeys, losesKey } from "./identity-keys.ts";
+import { createIdentityKeys, distrustLost, type IdentityKeys } from "./identity-keys.ts";
 import { bounds, testCache, told } from "./sessions/testing.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });
@@ -32,7 +32,7 @@ beforeEach(async () => {
   await symlink(join("..data", "ledger-keys.json"), join(folder, "ledger-keys.json"));
   keys = createIdentityKeys({ file: join(folder, "ledger-keys.json"), log });
   it = testCache({ identityKeys: keys.current });
-  keys.subscribe((now, before) => losesKey(before, now) && it.cache.distrust());
+  distrustLost(keys, it.cache);
 });
 afterEach(async () => {
   await keys.stop(AbortSignal.abort());

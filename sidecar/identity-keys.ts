@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { parsePinnedKeys } from "@heauth/core/ledger";
 import { createRotatingFiles, type Logger, type RotatingFiles } from "@heauth/program";
+import type { SessionCache } from "./sessions/index.ts";
 
 /** Identity's pinned program keys, by id. */
 export type IdentityKeys = ReadonlyMap<string, KeyObject>;
@@ -16,7 +17,9 @@ function parse([text]: readonly Buffer[]): IdentityKeys {
   return new Map(pinned.map(({ id, key }) => [id, key]));
 }
 
-/** Whether a key that was trusted is trusted no more. */
-export function losesKey(before: IdentityKeys, now: IdentityKeys): boolean {
-  return [...before].some(([id, key]) => now.get(id)?.equals(key) !== true);
+/** Has sessions verified again when a key that was trusted is trusted no more; a new one takes nothing from anybody. */
+export function distrustLost(keys: RotatingFiles<IdentityKeys>, sessions: Pick<SessionCache, "distrust">): void {
+  keys.subscribe((now, before) => {
+    if ([...before].some(([id, key]) => now.get(id)?.equals(key) !== true)) sessions.distrust();
+  });
 }
