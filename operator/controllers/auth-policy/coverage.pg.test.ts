@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { ResourceKey } from "../../source/source.ts";
 import { MemoryCluster } from "../../testing/memory-cluster.ts";
-import { ControllerRig, WEB } from "../testing/controller-rig.ts";
+import { ACME, ControllerRig, WEB } from "../testing/controller-rig.ts";
 
 const API: ResourceKey = { kind: "AuthPolicy", namespace: "shop", name: "api" };
 
@@ -41,6 +41,19 @@ describe("how far a policy has come", () => {
     expect(await settled()).toEqual(["True Enforced", counts(2, 2, 2)]);
     rig.source.endPod({ namespace: "shop", name: "web-1" });
     expect(await settled()).toEqual(["True Enforced", counts(1, 1, 1)]);
+  });
+
+  test("pods that nothing protects are named whatever else is wrong with their policy", async () => {
+    rig.policy();
+    rig.source.pod("web-0", { injected: false });
+    await rig.settle();
+    const bare = ["False PodsNotInjected", counts(1, 0, 0)];
+    rig.policy({ authentication: { audiences: ["somebody-elses"] } });
+    expect(await settled()).toEqual(bare);
+    expect(word("Accepted")).toBe("False LimitExceeded");
+    rig.source.remove(ACME);
+    expect(await settled()).toEqual(bare);
+    expect(rig.status.message(WEB, "Enforced")).toBe("without heauth's sidecar: web-0");
   });
 
   test("names five pods and counts the others", async () => {

@@ -44,7 +44,8 @@ export function coverageOf({ policy, pods, rivals, acks }: CoverageInput): Cover
   function enforcement(): Condition {
     const no = (reason: string, message: string) => condition("Enforced", "False", reason, message);
     if (pods.length === 0) return condition("Enforced", "True", "NoPods", "it selects no pod");
-    if (bare.length > 0) return no("PodsNotInjected", `without heauth's sidecar: ${namesOf(bare)}`);
+    const unprotected = withoutSidecar(pods);
+    if (unprotected !== undefined) return unprotected;
     const answered = own.flatMap((pod) => {
       const ack = ackOf.get(pod.name);
       return ack === undefined || ack.digest !== policy.digest || ack.enforced ? [] : [{ ...ack, name: pod.name }];
@@ -64,14 +65,23 @@ export function coverageOf({ policy, pods, rivals, acks }: CoverageInput): Cover
   }
 }
 
-/** What a policy that is not in force comes to. */
-export function noCoverage(pods: readonly ObservedPod[], reason: string, message: string): Coverage {
+/** What a policy that is not in force comes to: sidecars deny, and where there is none nobody does. */
+export function noCoverage(pods: readonly ObservedPod[], reason: string): Coverage {
   const injected = pods.filter((pod) => pod.injected).length;
   return {
     pods: { selected: pods.length, injected, synced: 0 },
-    enforced: condition("Enforced", "False", reason, message),
+    enforced:
+      withoutSidecar(pods) ??
+      condition("Enforced", "False", reason, "it is not in force: the pods that it selects deny"),
     conflicted: conflict(new Map()),
   };
+}
+
+/** The condition of a policy that selects pods which nothing protects, whatever else is to be said of it; undefined where it selects none. */
+export function withoutSidecar(pods: readonly ObservedPod[]): Condition | undefined {
+  const bare = pods.filter(({ injected }) => !injected);
+  if (bare.length === 0) return undefined;
+  return condition("Enforced", "False", "PodsNotInjected", `without heauth's sidecar: ${namesOf(bare)}`);
 }
 
 function conflict(lost: ReadonlyMap<string, string>): Condition {

@@ -3,7 +3,7 @@ import { type AuthPolicy, selects } from "@heauth/core/resources";
 import { type Database, dropPolicyAcks, policyAcks, type StoredPolicy, selectorsIn } from "@heauth/store";
 import type { Observed, ObservedPod, ResourceKey, ResourceSource } from "../../source/source.ts";
 import { condition } from "../../status/condition.ts";
-import { type Coverage, coverageOf, noCoverage, selectedPods } from "./coverage.ts";
+import { type Coverage, coverageOf, noCoverage, selectedPods, withoutSidecar } from "./coverage.ts";
 
 export interface PolicyPodsParts {
   readonly database: Database;
@@ -31,7 +31,7 @@ export async function cover(
   if (all === undefined) return undefined;
   if (stored === undefined) {
     const pods = inForce === undefined ? [] : selectedPods(all, inForce.spec.selector);
-    return noCoverage(pods, behind?.reason ?? "NotInForce", "it is not in force: the pods that it selects deny");
+    return noCoverage(pods, behind?.reason ?? "NotInForce");
   }
   const pods = selectedPods(all, stored.selector);
   const { rivals, acks } =
@@ -49,7 +49,10 @@ export async function cover(
   );
   const coverage = coverageOf({ policy: stored, pods, rivals, acks });
   if (behind === undefined) return coverage;
-  return { ...coverage, enforced: condition("Enforced", "False", behind.reason, behind.message) };
+  return {
+    ...coverage,
+    enforced: withoutSidecar(pods) ?? condition("Enforced", "False", behind.reason, behind.message),
+  };
 }
 
 async function forgetGonePods(
