@@ -27,6 +27,10 @@ export async function installEarlier(cluster: Cluster, images: Images): Promise<
   const known = ["image", "postgres", "migrate", ...PROGRAMS];
   const given = JSON.stringify(Object.fromEntries(known.map((name) => [name, values[name]])));
   await must(cluster.helm(["install", "heauth", EARLIER_CHART, inNamespace, "--values=-"], given));
+  // Its programs could hang for good when they had waited for their database.
+  const migrated = ["--selector=app.kubernetes.io/component=migrate", "--for=condition=Complete", "--timeout=240s"];
+  await must(cluster.kubectl([inNamespace, "wait", "jobs", ...migrated]));
+  await must(cluster.kubectl([inNamespace, "rollout", "restart", "deployments"]));
   await untilAvailable(cluster, PROGRAMS);
   const only = ["--kube-version=1.34", "--show-only=templates/cli.yaml"];
   const template = ["template", "heauth", CHART, inNamespace, ...only, "--values=-"];
