@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { parseAllDocuments } from "yaml";
+import { type Document, parseAllDocuments } from "yaml";
 import { kinds } from "./crd.ts";
 import { authPolicy, changed, tenant } from "./testing/index.ts";
 import { validateResource } from "./validate.ts";
@@ -16,7 +16,10 @@ describeKube("the CRDs on a real API server", () => {
 
   beforeAll(async () => {
     server = await startApiServer();
-    for (const namespace of ["shop", "clinic"]) await kubectl(["create", "namespace", namespace]);
+    const namespaces = new Set(writtenResources().map((document) => document.getIn(["metadata", "namespace"])));
+    for (const namespace of new Set([...namespaces, "shop"])) {
+      if (typeof namespace === "string") await kubectl(["create", "namespace", namespace]);
+    }
   }, API_SERVER_STARTS_WITHIN_MS);
   afterAll(() => server?.stop());
 
@@ -67,7 +70,7 @@ describeKube("the CRDs on a real API server", () => {
     for (const document of documents) {
       const said = await kubectl(
         ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"],
-        document,
+        String(document),
       );
       expect(said).toContain("serverside-applied");
     }
@@ -239,7 +242,7 @@ const words = (table: string) =>
     .map((line) => line.trim().split(/ {2,}/));
 
 /** YAML in the examples, and in fences in the docs. */
-function writtenResources(): string[] {
+function writtenResources(): Document[] {
   const below = (folder: string, ending: string) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(ending))
@@ -248,6 +251,5 @@ function writtenResources(): string[] {
   const fenced = pages.flatMap((page) => [...page.matchAll(/```ya?ml\n(.*?)```/gs)].map(([, text = ""]) => text));
   return [...below("examples", ".yaml"), ...fenced]
     .flatMap((text) => parseAllDocuments(text))
-    .filter((document) => String(document.get("apiVersion")).startsWith("heauth.io/"))
-    .map(String);
+    .filter((document) => String(document.get("apiVersion")).startsWith("heauth.io/"));
 }
