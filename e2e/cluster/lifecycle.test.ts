@@ -5,9 +5,9 @@ import { parse } from "yaml";
 import { eventually } from "../faults/eventually.ts";
 import { loginOf } from "../login.ts";
 import { CLUSTER_STARTS_WITHIN_MS, startCluster } from "./index.ts";
-import { type Earlier, installEarlier } from "./install/earlier.ts";
+import { type Earlier, installEarlier, rollBackToEarlier } from "./install/earlier.ts";
 import { buildImages } from "./install/images.ts";
-import { installHeauth, NAMESPACE, PROGRAMS, untilAvailable } from "./install/install.ts";
+import { installHeauth, NAMESPACE } from "./install/install.ts";
 import type { InstalledCluster } from "./install/installed.ts";
 import { must } from "./must.ts";
 import { askFrom } from "./testing/ask.ts";
@@ -167,14 +167,7 @@ describe("a release, from a version before injection until it is installed again
   test("is rolled back and upgraded again: earlier programs go on with the newer schema and the sidecars", async () => {
     const schema = await applied();
     const { accessToken } = await people.logIn(writer);
-    await unnoticed(
-      "rollback",
-      async () => {
-        await helm("rollback", "heauth", "1");
-        await untilAvailable(cluster, PROGRAMS);
-      },
-      accessToken,
-    );
+    await unnoticed("rollback", () => rollBackToEarlier(cluster), accessToken);
     expect(await applied()).toEqual(schema);
     const { accessToken: later } = await people.logIn(writer);
     expect(await until(200, () => put(later))).toBe(200);

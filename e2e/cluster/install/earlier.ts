@@ -27,11 +27,7 @@ export async function installEarlier(cluster: Cluster, images: Images): Promise<
   const known = ["image", "postgres", "migrate", ...PROGRAMS];
   const given = JSON.stringify(Object.fromEntries(known.map((name) => [name, values[name]])));
   await must(cluster.helm(["install", "heauth", EARLIER_CHART, inNamespace, "--values=-"], given));
-  // Its programs could hang for good when they had waited for their database.
-  const migrated = ["--selector=app.kubernetes.io/component=migrate", "--for=condition=Complete", "--timeout=240s"];
-  await must(cluster.kubectl([inNamespace, "wait", "jobs", ...migrated]));
-  await must(cluster.kubectl([inNamespace, "rollout", "restart", "deployments"]));
-  await untilAvailable(cluster, PROGRAMS);
+  await settle(cluster);
   const only = ["--kube-version=1.34", "--show-only=templates/cli.yaml"];
   const template = ["template", "heauth", CHART, inNamespace, ...only, "--values=-"];
   const cli = await must(cluster.helm(template, JSON.stringify(values)));
@@ -42,6 +38,21 @@ export async function installEarlier(cluster: Cluster, images: Images): Promise<
       await must(cluster.kubectl(["delete", "--filename=-"], cli));
     },
   };
+}
+
+/** As `helm rollback`; answers when all of it works. */
+export async function rollBackToEarlier(cluster: Cluster): Promise<void> {
+  await must(cluster.helm(["rollback", "heauth", "1", inNamespace]));
+  await settle(cluster);
+}
+
+/** Programs of then could hang for good where they had waited for their database: they are started anew when it is there. */
+async function settle(cluster: Cluster): Promise<void> {
+  await untilAvailable(cluster, []);
+  const migrated = ["--selector=app.kubernetes.io/component=migrate", "--for=condition=Complete", "--timeout=240s"];
+  await must(cluster.kubectl([inNamespace, "wait", "jobs", ...migrated]));
+  await must(cluster.kubectl([inNamespace, "rollout", "restart", "deployments"]));
+  await untilAvailable(cluster, PROGRAMS);
 }
 
 async function createKeys(cluster: Cluster): Promise<void> {
