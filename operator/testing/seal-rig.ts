@@ -26,6 +26,7 @@ export class SealRig {
   readonly operator: Database;
   readonly hub: Database;
   readonly identity: Database;
+  readonly #folders: string[] = [];
 
   private constructor(store: TestDatabase, [operator, hub, identity]: readonly [Database, Database, Database]) {
     this.store = store;
@@ -40,14 +41,16 @@ export class SealRig {
     return new SealRig(store, (await Promise.all(opened)) as [Database, Database, Database]);
   }
 
-  drop(): Promise<void> {
-    return this.store.drop();
+  async drop(): Promise<void> {
+    await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })));
+    await this.store.drop();
   }
 
   /** A new tenant with a folder of its own for its anchor. */
   async tenant(): Promise<SealedTenant> {
     const name = `t${uuidv7().slice(-12)}`;
     const folder = await mkdtemp(join(tmpdir(), "heauth-seal-"));
+    this.#folders.push(folder);
     return new SealedTenant(this, { name, id: await insertTenant(this.store.superuser, name) }, folder);
   }
 }
