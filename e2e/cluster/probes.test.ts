@@ -88,19 +88,29 @@ describe("probes and hooks of an app that denies everything without a session", 
     return (await scene.kubectl(["get", "pods", `--selector=${selector}`, path])) === "True";
   };
 
-  test.each(kinds)("all of them reach the app, %s", async (kind) => {
-    const selector = selectors[kind];
-    const { name } = await onlyPod(selector);
-    const log = async (container: string) => await scene.kubectl(["logs", name, `--container=${container}`]);
-    const [web, rpc, run] = await Promise.all(APPS.map(log));
-    for (const path of ["/startup", "/ready", "/started"]) {
-      expect(web).toMatch(new RegExp(`http ${WEB} GET ${path} by kube-.*heauth$`, "m"));
-    }
-    expect(rpc).toContain("grpc /grpc.health.v1.Health/Check live by");
-    expect(run).toMatch(new RegExp(`http ${RUN} GET /live by kube-probe.*heauth$`, "m"));
-    expect(await restartsOf(selector, APPS)).toEqual([0, 0, 0]);
-    expect(await isReady(selector)).toBe(true);
-  });
+  test.each(kinds)(
+    "all of them reach the app, %s",
+    async (kind) => {
+      const selector = selectors[kind];
+      const { name } = await onlyPod(selector);
+      const seen: readonly [app: string, line: RegExp][] = [
+        ...["/startup", "/ready", "/started"].map((path): [string, RegExp] => [
+          "web",
+          new RegExp(`http ${WEB} GET ${path} by kube-.*heauth$`, "m"),
+        ]),
+        ["rpc", /grpc \/grpc\.health\.v1\.Health\/Check live by/],
+        ["run", new RegExp(`http ${RUN} GET /live by kube-probe.*heauth$`, "m")],
+      ];
+      // A pod is ready before each of its liveness probes was performed once.
+      for (const [app, line] of seen) {
+        const log = async () => await scene.kubectl(["logs", name, `--container=${app}`]);
+        expect(await eventually(log, (said) => line.test(said), WITHIN_MS)).toMatch(line);
+      }
+      expect(await restartsOf(selector, APPS)).toEqual([0, 0, 0]);
+      expect(await isReady(selector)).toBe(true);
+    },
+    150_000,
+  );
 
   test("nobody else does without a session", async () => {
     for (const path of ["/startup", "/ready", "/started"]) expect((await scene.ask({ path })).status).toBe(401);
