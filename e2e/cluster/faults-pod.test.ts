@@ -170,7 +170,8 @@ describe("under load", () => {
 
 const allowed = ({ status }: Outcome) => status === 200;
 
-const isBroken = (failure: string) => /^(ECONNREFUSED|ECONNRESET|EOF|EOF within)$/.test(failure);
+const isBroken = (failure: string) =>
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|EOF|EOF within|closed while idle)$/.test(failure);
 
 /** How long new connections were refused. */
 function refusedFor(outcomes: readonly Outcome[]): string {

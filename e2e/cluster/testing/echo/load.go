@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -163,12 +164,17 @@ func failureOf(err error) string {
 	for name, known := range map[string]error{
 		"ECONNREFUSED": syscall.ECONNREFUSED,
 		"ECONNRESET":   syscall.ECONNRESET,
+		"EPIPE":        syscall.EPIPE,
 		"EOF":          io.EOF,
 		"EOF within":   io.ErrUnexpectedEOF,
 	} {
 		if errors.Is(err, known) {
 			return name
 		}
+	}
+	// Go's client has no name for it: the connection was closed just when it was taken for a request.
+	if strings.HasSuffix(err.Error(), "server closed idle connection") {
+		return "closed while idle"
 	}
 	return err.Error()
 }
