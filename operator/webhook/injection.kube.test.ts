@@ -13,6 +13,7 @@ import {
   startInjecting,
 } from "./testing/injecting-cluster.ts";
 import { startOtherWebhook } from "./testing/other-webhook.ts";
+import { refusedPods } from "./testing/refused-pods.ts";
 import { kubectl } from "./testing/webhook-rig.ts";
 
 const namesOf = (pod: Pod | undefined) => pod?.spec.initContainers?.map(({ name }) => name);
@@ -111,30 +112,12 @@ describeKube("pods of a real API server", () => {
     }
   });
 
-  const token = { serviceAccountToken: { audience: "heauth-hub", path: "t" } };
-  const adds = (power: string) => ({ container: { securityContext: { capabilities: { add: [power] } } } });
-  test.each<[string, string, Parameters<typeof podFor>[1]]>([
-    ["HostNetwork", "spec.hostNetwork", { spec: { hostNetwork: true } }],
-    ["Windows", "spec.os", { spec: { os: { name: "windows" } } }],
-    ["SharedProcesses", "spec.shareProcessNamespace", { spec: { shareProcessNamespace: true } }],
-    ["SharedProcesses", "spec.hostPID", { spec: { hostPID: true } }],
-    ["PrivilegedContainer", "container app is privileged", { container: { securityContext: { privileged: true } } }],
-    ["PrivilegedContainer", "container app adds NET_ADMIN", adds("NET_ADMIN")],
-    ["SidecarUser", "container app runs as user 43289", { spec: { securityContext: { runAsUser: 43_289 } } }],
-    ["HubAudience", "volume t", { spec: { volumes: [{ name: "t", projected: { sources: [token] } }] } }],
-    ["OtherMesh", "container istio-proxy", { container: { name: "istio-proxy" } }],
-    ["OtherMesh", "Linkerd", { metadata: { annotations: { "linkerd.io/proxy-version": "1" } } }],
-    ["PortInUse", "container app: port 15020", { container: { ports: [{ containerPort: 15_020 }] } }],
-    ["NameInUse", "container heauth:", { container: { name: "heauth" } }],
-    ["NameInUse", "volume heauth-wal", { spec: { volumes: [{ name: "heauth-wal", emptyDir: {} }] } }],
-    [
-      "NameInUse",
-      "container app mounts heauth-token",
-      { container: { volumeMounts: [{ name: "heauth-token", mountPath: "/t" }] } },
-    ],
-  ])("one that can't be injected is refused, and the user told why: %s, %s", async (reason, why, pod) => {
-    expect((await create(podFor("web", pod))).said).toEqual(denied(`${reason}: ${why}`));
-  });
+  test.each(refusedPods)(
+    "one that can't be injected is refused, and the user told why: %s, %s",
+    async (reason, why, pod) => {
+      expect((await create(podFor("web", pod))).said).toEqual(denied(`${reason}: ${why}`));
+    },
+  );
 
   test("kubectl shows why, and that it is no mistake of the cluster's", async () => {
     const { said } = await cluster.tryOut(podFor("web", { spec: { hostNetwork: true } }));
