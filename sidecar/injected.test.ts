@@ -32,6 +32,7 @@ const deadline = AbortSignal.timeout(120_000);
 
 let root: string;
 let app: App;
+let parts: Part[];
 let sidecar: Part;
 let envoy: ChildProcess | undefined;
 let health: number;
@@ -86,7 +87,7 @@ beforeEach(async () => {
   };
   pod = injected(podOf({}, probes), { hub, ports: { envoy: await freePort(), health }, walQuota: 4 });
   metrics = createMetrics();
-  const parts = createSidecar({
+  parts = createSidecar({
     config: settingsOf(containerOf(pod, "heauth")),
     version: "test",
     clock: systemClock,
@@ -108,6 +109,13 @@ afterEach(async () => {
   await app.stop();
   await rm(root, { recursive: true });
 });
+
+test("a sidecar has not started before Envoy can ask it", async () => {
+  const [pages] = parts;
+  await pages?.start();
+  expect([await page("/startupz"), await page("/healthz")]).toEqual([503, 200]);
+  await pages?.stop(AbortSignal.abort());
+}, 120_000);
 
 test("while the hub is away a pod starts all the same, its app is asked, and it is not ready", async () => {
   await expect(page("/startupz")).rejects.toThrow();

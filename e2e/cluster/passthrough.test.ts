@@ -70,12 +70,19 @@ describe("a port that the policy lets through", () => {
         WITHIN_MS,
       ),
     ).toBe(200);
-    await letThrough([OPEN, 15_006]);
-    const refused = [
-      "authpolicy/app",
-      "--for=jsonpath={.status.conditions[?(@.type=='Enforced')].reason}=SidecarRefused",
-    ];
-    await scene.kubectl(["wait", ...refused, "--timeout=60s"]);
+    // Envoy's, and the health port.
+    for (const own of [15_006, 15_020]) {
+      await letThrough([OPEN, own]);
+      const enforced = "-o=jsonpath={.status.conditions[?(@.type=='Enforced')]}";
+      const why = `port ${own} is heauth's own`;
+      const said = await eventually(
+        () => scene.kubectl(["get", "authpolicy/app", enforced]),
+        (condition) => condition.includes(why),
+        WITHIN_MS,
+      );
+      expect(JSON.parse(said)).toMatchObject({ status: "False", reason: "SidecarRefused" });
+      expect(said).toContain(why);
+    }
     expect(await at(OPEN)).toBe(200);
   }, 240_000);
 });

@@ -70,7 +70,7 @@ test("the app is asked at the address of the pod's where we are asked", async ()
 });
 
 const isIPv6There = existsSync("/proc/net/if_inet6");
-(isIPv6There ? test : test.skip)("also by IPv6", async () => {
+(isIPv6There ? test : test.skip)("also by IPv6 (which this machine must have)", async () => {
   const { port } = await app((_, response) => response.end(), { host: "::1" });
   const { status } = await pages(ready(port));
   expect(await status("/probe/app/readiness", { at: "::1" })).toBe(200);
