@@ -64,7 +64,9 @@ export function createSidecar(parts: SidecarParts): Part[] {
     misfit: isInPod
       ? (policy) => misfitInPod(policy, [port, ...(healthPort === undefined ? [] : [healthPort])])
       : misfitOutsidePods,
-    onPolicy: (policy) => envoy?.show(policy),
+    // Outside of pods Envoy's listeners are whoever's configures it.
+    onPolicy: envoy?.show ?? ((_, listening) => listening()),
+    onNoPolicy: () => envoy?.showNone(),
   });
   const authorize = createAuthorize({
     inForce: () => records.enforcement.current(),

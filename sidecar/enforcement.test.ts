@@ -3,12 +3,16 @@ import { createHealth, createLogs } from "@heauth/program";
 import type { Policy, PolicyRemoved } from "@heauth/protocol";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import { createEnforcement, type Enforcement } from "./enforcement.ts";
+import type { PolicyVerdict } from "./hub/index.ts";
+import type { Listening } from "./listeners/index.ts";
 import { compiledPolicy, type PolicyParts } from "./testing/policy.ts";
 
 const tenant = randomUUID();
 let tenants: string[];
 let closed: number;
 let enforcement: Enforcement;
+/** What Envoy says of the last policy that came into force. */
+let envoy: Listening;
 const health = createHealth();
 const { log } = createLogs({ program: "test", level: "silent" });
 
@@ -22,7 +26,11 @@ beforeEach(() => {
     log,
     misfit: ({ passthroughPorts }) =>
       passthroughPorts && { message: "no such ports here", missingFeatures: ["passthrough-ports"] },
-    onPolicy: (told) => void (told === undefined ? closed++ : tenants.push(told.compiled.tenant.id)),
+    onPolicy({ compiled }, listening) {
+      tenants.push(compiled.tenant.id);
+      envoy = listening;
+    },
+    onNoPolicy: () => void closed++,
   });
 });
 
@@ -33,6 +41,14 @@ function policy(parts: PolicyParts = {}, more: Partial<Policy> = {}): Policy {
   return given as unknown as Policy;
 }
 
+/** What is answered, in order. */
+function taking(given: Policy): PolicyVerdict[] {
+  const verdicts: PolicyVerdict[] = [];
+  enforcement.take(given, (verdict) => verdicts.push(verdict));
+  return verdicts;
+}
+
+const IN_FORCE = { enforced: true, missingFeatures: [], message: "" };
 const named = (name: string) => ({ namespace: "shop", name }) as PolicyRemoved;
 const digestInForce = () => enforcement.current()?.policy.digest;
 
@@ -43,16 +59,26 @@ test("until there is a policy nothing is in force, and the sidecar is not ready"
 
 test("a good policy comes into force, with its tenant", () => {
   const given = policy();
-  expect(enforcement.take(given)).toEqual({ enforced: true, missingFeatures: [], message: "" });
+  const answered = taking(given);
   expect(digestInForce()).toBe(given.digest);
+  expect(answered).toEqual([]);
+  envoy();
+  expect(answered).toEqual([IN_FORCE]);
   expect(tenants).toEqual([tenant]);
   expect(health.ready().problems).not.toHaveProperty("policy");
 });
 
+test("a policy whose listeners Envoy refuses is not enforced, and is once it takes them", () => {
+  const answered = taking(policy());
+  envoy("Envoy refuses the listeners");
+  envoy();
+  expect(answered).toEqual([{ ...IN_FORCE, enforced: false, message: "Envoy refuses the listeners" }, IN_FORCE]);
+});
+
 test("a newer version takes its place", () => {
-  enforcement.take(policy());
+  taking(policy());
   const next = policy({ spec: { defaultAction: "Authenticated" } });
-  expect(enforcement.take(next).enforced).toBe(true);
+  taking(next);
   expect(digestInForce()).toBe(next.digest);
 });
 
@@ -91,16 +117,15 @@ describe.each<[string, () => Policy, string | RegExp, string[]]>([
   ],
 ])("a policy %s", (_, given, message, missingFeatures) => {
   test("is refused, and everything stays denied where none was in force", () => {
-    const verdict = enforcement.take(given());
-    expect(verdict).toEqual({ enforced: false, missingFeatures, message: expect.stringMatching(message) });
+    expect(taking(given())).toEqual([{ enforced: false, missingFeatures, message: expect.stringMatching(message) }]);
     expect(enforcement.current()).toBeUndefined();
     expect([tenants, closed]).toEqual([[], 1]);
   });
 
   test("leaves the last good one in force", () => {
     const good = policy();
-    enforcement.take(good);
-    expect(enforcement.take(given()).enforced).toBe(false);
+    taking(good);
+    expect(taking(given())).toMatchObject([{ enforced: false }]);
     expect(digestInForce()).toBe(good.digest);
     expect(closed).toBe(0);
   });
@@ -112,33 +137,34 @@ describe("a sidecar enforces one policy at a time, of one tenant for its life", 
   const refused = { enforced: false, message: expect.stringMatching(/^this sidecar records for another tenant/) };
 
   test("another one of the tenant's takes its place; the removal of the former changes nothing then", () => {
-    enforcement.take(policy());
+    taking(policy());
     const other = policy({ name: "other" });
-    expect(enforcement.take(other).enforced).toBe(true);
+    taking(other);
     enforcement.remove(named("web"));
     expect(digestInForce()).toBe(other.digest);
     expect(tenants).toEqual([tenant, tenant]);
   });
 
   test("another tenant's is refused, and nothing is in force then: the pod is no more the former's", () => {
-    enforcement.take(policy());
-    expect(enforcement.take(othersPolicy())).toMatchObject(refused);
+    taking(policy());
+    expect(taking(othersPolicy())).toMatchObject([refused]);
     expect(enforcement.current()).toBeUndefined();
     expect(closed).toBe(1);
-    expect(enforcement.take(policy()).enforced).toBe(true);
+    taking(policy());
+    expect(digestInForce()).toBe(policy().digest);
     expect(tenants).toEqual([tenant, tenant]);
   });
 
   test("another tenant's is refused also once the first was removed", () => {
-    enforcement.take(policy());
+    taking(policy());
     enforcement.remove(named("web"));
-    expect(enforcement.take(othersPolicy())).toMatchObject(refused);
+    expect(taking(othersPolicy())).toMatchObject([refused]);
     expect(enforcement.current()).toBeUndefined();
   });
 
   test("one that was removed while the hub was away does not stay in force", () => {
     const good = policy();
-    enforcement.take(good);
+    taking(good);
     enforcement.keepOnly([named("other"), named("web")]);
     expect(digestInForce()).toBe(good.digest);
     enforcement.keepOnly([]);
@@ -155,7 +181,7 @@ describe("a sidecar enforces one policy at a time, of one tenant for its life", 
 });
 
 test("after its removal nothing is in force; another policy's removal changes nothing", () => {
-  enforcement.take(policy());
+  taking(policy());
   enforcement.remove(named("other"));
   expect(enforcement.current()).toBeDefined();
   expect(closed).toBe(0);

@@ -3,13 +3,17 @@ import type { Health, Logger } from "@heauth/program";
 import type { Policy } from "@heauth/protocol";
 import type { PolicyInForce, RecordSink } from "./authorize.ts";
 import type { PolicyName, PolicyVerdict } from "./hub/index.ts";
+import type { Listening } from "./listeners/index.ts";
 import type { Misfit } from "./misfit.ts";
 
 /** The one policy that this sidecar enforces, as the hub last gave it: a newer one takes its place, also under another name. */
 export interface Enforcement {
   current(): PolicyInForce | undefined;
-  /** Puts the policy in force, or says why not; then the last good one stays, or everything is denied. */
-  take(policy: Policy): PolicyVerdict;
+  /**
+   * Puts the policy in force, or says why not; then the last good one stays, or everything is denied. It is said as soon as it is known
+   * whether Envoy goes by the policy, too; again when that changes; and not at all where another policy comes before.
+   */
+  take(policy: Policy, answer: (verdict: PolicyVerdict) => void): void;
   /** Nothing is in force any more: the app is not open, it is shut. */
   remove(name: PolicyName): void;
   /** These are all that there are for this pod: another one that is in force was removed meanwhile. */
@@ -28,25 +32,35 @@ export interface EnforcementParts {
   readonly log: Logger;
   /** Why this pod can't do what a policy asks; undefined where it can. */
   readonly misfit: (policy: CompiledPolicy) => Misfit | undefined;
-  /** Told of each policy that comes into force, and when there is none: also of a process that never had one. */
-  readonly onPolicy: (policy: NamedPolicy | undefined) => void;
+  /** Told of each policy that comes into force. Tells when Envoy goes by it, or why it doesn't. */
+  readonly onPolicy: (policy: NamedPolicy, listening: Listening) => void;
+  /** Told when there is none: also of a process that never had one. */
+  readonly onNoPolicy: () => void;
 }
 
-export function createEnforcement({ journal, health, log, misfit, onPolicy }: EnforcementParts): Enforcement {
+export function createEnforcement({
+  journal,
+  health,
+  log,
+  misfit,
+  onPolicy,
+  onNoPolicy,
+}: EnforcementParts): Enforcement {
   let inForce: PolicyInForce | undefined;
   // The journal is one tenant's for the process's life, so it stays when the policy is removed.
   let boundTo: string | undefined;
   health.addReady("policy", () => (inForce === undefined ? "no policy is in force" : undefined));
 
-  function refuse(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
+  function refused(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
     log.error({ reason: message, missingFeatures }, "the policy can't be put in force");
-    if (inForce === undefined) onPolicy(undefined);
+    if (inForce === undefined) onNoPolicy();
     return { enforced: false, missingFeatures, message };
   }
 
   const enforcement: Enforcement = {
     current: () => inForce,
-    take({ namespace, name, digest, compiled, tenant, tagKeys }) {
+    take({ namespace, name, digest, compiled, tenant, tagKeys }, answer) {
+      const refuse = (...why: Parameters<typeof refused>) => answer(refused(...why));
       const result = preparePolicy(compiled, digest);
       if (!result.ok) return refuse(result.message, result.missingFeatures);
       const { policy } = result.prepared;
@@ -60,22 +74,23 @@ export function createEnforcement({ journal, health, log, misfit, onPolicy }: En
       if (unfit !== undefined) return refuse(unfit.message, unfit.missingFeatures);
       boundTo = tenant;
       inForce = { policy: result.prepared, tagKeys, journal };
-      onPolicy({ compiled: policy, digest });
       log.info({ policy: `${namespace}/${name}`, digest }, "policy in force");
-      return { enforced: true, missingFeatures: [], message: "" };
+      onPolicy({ compiled: policy, digest }, (refusal = "") =>
+        answer({ enforced: refusal === "", missingFeatures: [], message: refusal }),
+      );
     },
     remove({ namespace, name }) {
       const policy = inForce?.policy.policy;
       if (policy?.namespace !== namespace || policy.name !== name) return;
       inForce = undefined;
-      onPolicy(undefined);
+      onNoPolicy();
       log.warn({ policy: `${namespace}/${name}` }, "the policy was removed: every request is denied");
     },
     keepOnly(names) {
       if (names.length === 0) log.warn("no policy is for this pod yet: every request is denied");
       const policy = inForce?.policy.policy;
       if (policy === undefined) {
-        if (names.length === 0) onPolicy(undefined);
+        if (names.length === 0) onNoPolicy();
         return;
       }
       const isKept = names.some(({ namespace, name }) => policy.namespace === namespace && policy.name === name);

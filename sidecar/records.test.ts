@@ -40,7 +40,8 @@ beforeEach(async () => {
     metrics,
     health,
     misfit: () => undefined,
-    onPolicy: () => {},
+    onPolicy: (_, listening) => listening(),
+    onNoPolicy: () => {},
     fail: (error, code) => void failures.push([error as Error, code]),
   });
   await records.start();
@@ -61,7 +62,7 @@ function policy(): Policy {
 
 async function opened(): Promise<void> {
   welcome();
-  told.policy(policy());
+  told.policy(policy(), () => {});
   // The hub's commit of journal.open is what is awaited; the rig's hub answers at once.
   while (told.progress() === undefined) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -78,7 +79,7 @@ test("it says what it waits for: the hub, then the policy, and with it the journ
 });
 
 test("in whichever order policy and welcome come, the journal is the pod's, for the tenant", async () => {
-  told.policy(policy());
+  told.policy(policy(), () => {});
   expect(rig.hub.journals.size).toBe(0);
   await opened();
   const [journal] = rig.hub.journals.values();
@@ -88,13 +89,13 @@ test("in whichever order policy and welcome come, the journal is the pod's, for 
 test("a stream that comes back opens no second journal", async () => {
   await opened();
   welcome();
-  told.policy(policy());
+  told.policy(policy(), () => {});
   await records.enforcement.current()?.journal.write(decision(1), "Database");
   expect(rig.hub.journals.size).toBe(1);
 });
 
 test("before the journal is open a record is refused, not kept", async () => {
-  told.policy(policy());
+  told.policy(policy(), () => {});
   const journal = records.enforcement.current()?.journal;
   await expect(journal?.write(decision(1), "Local")).rejects.toMatchObject({ code: "JournalNotOpen" });
 });

@@ -9,7 +9,7 @@ import { createJournalMetrics, type Journal, type JournalLimits, openJournal } f
 /** sysexits.h EX_IOERR: neither the disk nor the hub takes records. */
 const EX_IOERR = 74;
 
-export interface RecordsOptions extends Pick<EnforcementParts, "misfit" | "onPolicy"> {
+export interface RecordsOptions extends Pick<EnforcementParts, "misfit" | "onPolicy" | "onNoPolicy"> {
   /** Of the write-ahead log. */
   readonly folder: string;
   readonly limits: Partial<JournalLimits>;
@@ -31,7 +31,7 @@ export interface Records extends Part {
 }
 
 export function createRecords(options: RecordsOptions): Records {
-  const { folder, limits, hub, sessions, clock, log, metrics, health, fail, misfit, onPolicy } = options;
+  const { folder, limits, hub, sessions, clock, log, metrics, health, fail, misfit, onPolicy, onNoPolicy } = options;
   let journal: Journal | undefined;
   let welcome: HubWelcome | undefined;
   let tenant: string | undefined;
@@ -48,13 +48,12 @@ export function createRecords(options: RecordsOptions): Records {
     health,
     log,
     misfit,
-    onPolicy(policy) {
-      if (policy !== undefined) {
-        tenant = policy.compiled.tenant.id;
-        open();
-      }
-      onPolicy(policy);
+    onPolicy(policy, listening) {
+      tenant = policy.compiled.tenant.id;
+      open();
+      onPolicy(policy, listening);
     },
+    onNoPolicy,
   });
 
   /** Once, as soon as owner and registrar are known. */
@@ -111,10 +110,11 @@ export function createRecords(options: RecordsOptions): Records {
           welcome = told;
           open();
         },
-        policy(policy) {
-          const verdict = enforcement.take(policy);
-          if (!verdict.enforced) refusedPolicies.add();
-          return verdict;
+        policy(policy, answer) {
+          enforcement.take(policy, (verdict) => {
+            if (!verdict.enforced) refusedPolicies.add();
+            answer(verdict);
+          });
         },
         policyRemoved: (name) => enforcement.remove(name),
         policiesTold: (names) => enforcement.keepOnly(names),

@@ -35,8 +35,8 @@ export interface HubWelcome {
 export interface HubListener {
   /** After each connect. */
   welcome(welcome: HubWelcome): void;
-  /** Puts the policy in force, or says why not; nothing of it is checked yet. Must not throw. */
-  policy(policy: Policy): PolicyVerdict;
+  /** Puts the policy in force, and answers with that, or why not, once or again; nothing of it is checked yet. Must not throw. */
+  policy(policy: Policy, answer: (verdict: PolicyVerdict) => void): void;
   policyRemoved(name: PolicyRemoved): void;
   /** After each connect: the hub has told all policies of this pod; any other is none of its any more. */
   policiesTold(names: readonly PolicyName[]): void;

@@ -9,7 +9,7 @@ import {
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { SyncListener } from "../sessions/session.ts";
 import { TestClock } from "../sessions/testing.ts";
-import { type Conversation, createConversation, type Watermark } from "./conversation.ts";
+import { type Conversation, createConversation, type PolicyVerdict, type Watermark } from "./conversation.ts";
 import { createPlaces, type Places } from "./places.ts";
 
 let clock: TestClock;
@@ -18,6 +18,8 @@ let heard: unknown[][];
 let sent: NonNullable<SyncRequestInit["message"]>[];
 let watermarks: Watermark[];
 let conversation: Conversation;
+/** By its name, what judges a policy; with a message, by which it is not enforced. */
+const judge = new Map<string, (message: string) => void>();
 
 beforeEach(() => {
   clock = new TestClock();
@@ -38,11 +40,9 @@ function begin(): Conversation {
   };
   const handlers = {
     welcome: (welcome: unknown) => heard.push(["welcome", welcome]),
-    policy: ({ name }: Policy) => ({
-      enforced: name === "good",
-      missingFeatures: [],
-      message: name === "good" ? "" : "no",
-    }),
+    policy(policy: Policy, answer: (verdict: PolicyVerdict) => void) {
+      judge.set(policy.name, (message) => answer({ enforced: message === "", missingFeatures: [], message }));
+    },
     policyRemoved: ({ name }: { name: string }) => heard.push(["removed", name]),
     policiesTold: (names: readonly { name: string }[]) => heard.push(["told", ...names.map(({ name }) => name)]),
     sessions,
@@ -176,13 +176,20 @@ describe("probes", () => {
   });
 });
 
-test("policies are acknowledged as the app has judged them", () => {
+test("policies are acknowledged as the app judges them, when it does, and as often, but not to a stream that has ended", () => {
   welcome();
-  for (const name of ["good", "bad"])
+  for (const name of ["good", "bad", "late"])
     take({ case: "policy", value: { namespace: "shop", name, digest: `sha256:${name}` } });
+  expect(sent).toEqual([]);
+  judge.get("bad")?.("no");
+  judge.get("good")?.("");
+  judge.get("bad")?.("");
+  conversation.end();
+  judge.get("late")?.("");
   expect(sent.map((message) => message.value)).toMatchObject([
-    { namespace: "shop", name: "good", digest: "sha256:good", enforced: true, message: "" },
     { namespace: "shop", name: "bad", digest: "sha256:bad", enforced: false, message: "no" },
+    { namespace: "shop", name: "good", digest: "sha256:good", enforced: true, message: "" },
+    { namespace: "shop", name: "bad", digest: "sha256:bad", enforced: true, message: "" },
   ]);
 });
 

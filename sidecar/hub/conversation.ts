@@ -38,7 +38,7 @@ export interface Watermark {
 /** Who is told of what a stream brings. */
 export interface SyncHandlers {
   welcome(welcome: { registrar: string; pod: string }): void;
-  policy(policy: Policy): PolicyVerdict;
+  policy(policy: Policy, answer: (verdict: PolicyVerdict) => void): void;
   policyRemoved(name: PolicyRemoved): void;
   /** Once per stream: the hub has told all policies that are this pod's. */
   policiesTold(names: readonly PolicyName[]): void;
@@ -64,6 +64,8 @@ export interface Conversation {
   /** @throws CallError for what a hub never says */
   take(response: SyncResponse): void;
   probe(): void;
+  /** Nothing can be said any more. */
+  end(): void;
 }
 
 export function createConversation({ places, handlers, clock, send }: ConversationParts): Conversation {
@@ -71,6 +73,7 @@ export function createConversation({ places, handlers, clock, send }: Conversati
   /** Until the first answer to a probe, which comes after them. */
   let told: PolicyName[] | undefined = [];
   let welcomed = false;
+  let isOver = false;
   let nonce = 0n;
   let answeredAt = instant(clock);
   let reconnectAfterMs = 0;
@@ -97,9 +100,11 @@ export function createConversation({ places, handlers, clock, send }: Conversati
   function policy(given: Policy): void {
     const { namespace, name, digest } = given;
     told?.push({ namespace, name });
-    const { enforced, missingFeatures, message } = handlers.policy(given);
-    const ack = { namespace, name, digest, enforced, missingFeatures: [...missingFeatures], message };
-    send({ case: "policyAck", value: ack });
+    handlers.policy(given, ({ enforced, missingFeatures, message }) => {
+      const ack = { namespace, name, digest, enforced, missingFeatures: [...missingFeatures], message };
+      // The next stream brings the policy again.
+      if (!isOver) send({ case: "policyAck", value: ack });
+    });
   }
 
   function probeAnswer({ nonce: answered, ageUs }: ProbeAnswer): void {
@@ -136,6 +141,9 @@ export function createConversation({ places, handlers, clock, send }: Conversati
       nonce += 1n;
       probes.set(nonce, instant(clock));
       send({ case: "probe", value: { nonce, watermarks } });
+    },
+    end() {
+      isOver = true;
     },
   };
 }

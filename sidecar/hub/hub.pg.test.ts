@@ -76,9 +76,9 @@ async function connect(lookUpMs = 300): Promise<void> {
   });
   connection.listen({
     welcome: (welcome) => welcomes.push(welcome),
-    policy(policy) {
+    policy(policy, answer) {
       policies.push(policy);
-      return verdict;
+      answer(verdict);
     },
     policyRemoved: ({ name }) => removed.push(name),
     policiesTold: () => {},

@@ -51,6 +51,7 @@ export async function runSyncStream(options: SyncStreamOptions): Promise<{ recon
     return { reconnectAfterMs: conversation.reconnectAfterMs };
   } finally {
     clearInterval(timer);
+    conversation.end();
     signal.removeEventListener("abort", abort);
     stream.removeAllListeners("data");
     handlers.sessions.ended();

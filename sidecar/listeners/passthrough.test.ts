@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
@@ -12,6 +11,7 @@ import { askEnvoy } from "./envoy-admin.ts";
 import { ListenersFile } from "./listeners-file.ts";
 import { createPassthroughCount } from "./passthrough-count.ts";
 import { podBootstrap, podListeners } from "./pod.ts";
+import { type EnvoyProcess, runEnvoy } from "./testing/envoy-process.ts";
 
 const WITHIN_MS = 60_000;
 const { log } = createLogs({ program: "test", level: "silent" });
@@ -27,7 +27,7 @@ const undeclared = createServer((socket) => socket.end("open\n"));
 let folder: string;
 let adminSocket: string;
 let file: ListenersFile;
-let envoy: ChildProcess;
+let envoy: EnvoyProcess;
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
@@ -41,14 +41,10 @@ beforeAll(async () => {
   const bootstrap = podBootstrap({ sidecarSocket, adminSocket, listenersFile, drainingFile });
   await writeFile(join(folder, "bootstrap.json"), bootstrap);
   await open([portOf(app)]);
-  const flags = ["-c", join(folder, "bootstrap.json"), "--concurrency", "1", "--disable-hot-restart"];
-  envoy = spawn(findEnvoy(), [...flags, "--log-level", "error"], { stdio: "ignore" });
+  envoy = runEnvoy(findEnvoy(), join(folder, "bootstrap.json"));
 }, WITHIN_MS);
 afterAll(async () => {
-  if (envoy?.exitCode === null && envoy.signalCode === null) {
-    envoy.kill("SIGKILL");
-    await once(envoy, "exit");
-  }
+  await envoy?.stop();
   for (const server of [app, undeclared]) server.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -58,8 +58,8 @@ test("at first Envoy finds its configuration, and nothing to listen on", async (
 test("with a policy its ports are listened on, and with the next one its own", async () => {
   const envoy = await start();
   const [first, second] = [policyAt(8080), policyAt(9090)];
-  envoy.show(first);
-  envoy.show(second);
+  envoy.show(first, () => {});
+  envoy.show(second, () => {});
   await envoy.stop(deadline);
   const { version_info, resources } = await readJson("listeners.json");
   expect(version_info).toBe(second.digest);
@@ -70,7 +70,7 @@ test("with a policy its ports are listened on, and with the next one its own", a
 test("a sidecar that starts again closes nothing", async () => {
   const envoy = await start();
   const policy = policyAt(8080);
-  envoy.show(policy);
+  envoy.show(policy, () => {});
   await envoy.stop(deadline);
   await start();
   expect((await readJson("listeners.json")).version_info).toBe(policy.digest);
@@ -83,20 +83,20 @@ const chainsOf = async () => {
 
 test("a policy that is taken away lets nothing through any more, and its ports are the sidecar's to deny", async () => {
   const envoy = await start();
-  envoy.show(policyAt(8080, [5432]));
+  envoy.show(policyAt(8080, [5432]), () => {});
   await envoy.stop(deadline);
   expect(await chainsOf()).toEqual(["port-8080", "passthrough-5432"]);
-  envoy.show(undefined);
+  envoy.showNone();
   await envoy.stop(deadline);
   expect(await chainsOf()).toEqual(["port-8080"]);
 });
 
 test("ports that a process before opened are closed where there is no policy any more", async () => {
   const before = await start();
-  before.show(policyAt(8080, [5432]));
+  before.show(policyAt(8080, [5432]), () => {});
   await before.stop(deadline);
   const envoy = await start();
-  envoy.show(undefined);
+  envoy.showNone();
   await envoy.stop(deadline);
   expect((await readJson("listeners.json")).resources).toEqual([]);
 });
@@ -104,7 +104,7 @@ test("ports that a process before opened are closed where there is no policy any
 test("what can't be written ends the process", async () => {
   const envoy = await start();
   await rm(folder, { recursive: true });
-  envoy.show(policyAt(8080));
+  envoy.show(policyAt(8080), () => {});
   await envoy.stop(deadline);
   expect(failures).toEqual([["ENOENT", 74]]);
 });

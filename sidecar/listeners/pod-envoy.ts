@@ -6,8 +6,9 @@ import type { Clock, Fail, Logger, Metrics, Part } from "@heauth/program";
 import { markFile } from "../drain/mark.ts";
 import { adminSocketIn } from "./envoy-admin.ts";
 import { ListenersFile } from "./listeners-file.ts";
+import { createListeningWatch, type Listening } from "./listening.ts";
 import { createPassthroughCount } from "./passthrough-count.ts";
-import { podBootstrap, podListeners } from "./pod.ts";
+import { NO_POLICY, podBootstrap, podListeners } from "./pod.ts";
 
 /** How long an authorisation may take. */
 const AUTHORIZER_TIMEOUT_MS = 5_000;
@@ -34,11 +35,10 @@ export interface ShownPolicy {
 
 /** What the Envoy of this pod reads. Envoy is a container of its own, that starts after this has. */
 export interface PodEnvoy extends Part {
-  /**
-   * Opens this policy's ports, and closes all others. Without one nothing is let through any more, and what the last one protected is left
-   * to the sidecar, which denies.
-   */
-  readonly show: (policy: ShownPolicy | undefined) => void;
+  /** Opens this policy's ports, and closes all others. */
+  readonly show: (policy: ShownPolicy, listening: Listening) => void;
+  /** No policy is in force: nothing is let through any more, and what the last one protected is left to the sidecar, which denies. */
+  readonly showNone: () => void;
 }
 
 /**
@@ -51,12 +51,29 @@ export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
   const listenersFile = join(folder, "listeners.json");
   const file = new ListenersFile(listenersFile);
   const settings = { port, ipv6: existsSync(IPV6_ADDRESSES), authorizerTimeoutMs: AUTHORIZER_TIMEOUT_MS };
+  const listeningWatch = createListeningWatch({ adminSocket, log });
   const passthroughCount = createPassthroughCount({ adminSocket, metrics, clock, log });
   let shown: ShownPolicy | undefined;
+  let isStopped = false;
   let last: Promise<void> = Promise.resolve();
+
+  function put(policy: ShownPolicy | undefined, then = () => {}): void {
+    listeningWatch.stop();
+    shown = policy;
+    const { digest = NO_POLICY, compiled: { ports = [], passthroughPorts = [] } = {} } = policy ?? {};
+    last = file.write(podListeners(policy, settings)).then(
+      () => {
+        log.info({ ports, passthroughPorts, digest }, "Envoy's listeners written");
+        if (shown === policy && !isStopped) then();
+      },
+      (error) => fail(error, EX_IOERR),
+    );
+  }
+
   return {
     name: "pod-envoy",
     async start() {
+      isStopped = false;
       await mkdir(folder, { recursive: true });
       // Envoy makes its socket there. Not by mkdir's own mode, which the umask cuts.
       await chmod(folder, 0o770);
@@ -70,23 +87,21 @@ export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
       await passthroughCount.start();
     },
     async stop(deadline) {
+      isStopped = true;
+      listeningWatch.stop();
       await passthroughCount.stop(deadline);
       await last;
     },
-    show(policy) {
-      shown = policy ?? withoutPassthrough(shown);
-      const { ports = [], passthroughPorts = [] } = shown?.compiled ?? {};
-      const { digest } = shown ?? {};
-      last = file.write(podListeners(shown, settings)).then(
-        () => log.info({ ports, passthroughPorts, digest }, "Envoy's listeners written"),
-        (error) => fail(error, EX_IOERR),
-      );
+    show(policy, listening) {
+      put(policy, () => listeningWatch.follow(policy.digest, listening));
+    },
+    showNone() {
+      put(shown && withoutPassthrough(shown));
     },
   };
 }
 
-function withoutPassthrough(policy: ShownPolicy | undefined): ShownPolicy | undefined {
-  if (policy === undefined) return undefined;
+function withoutPassthrough(policy: ShownPolicy): ShownPolicy {
   const { passthroughPorts: _, ...compiled } = policy.compiled;
-  return { ...policy, compiled };
+  return { compiled, digest: NO_POLICY };
 }

@@ -28,6 +28,9 @@ export function podBootstrap({ sidecarSocket, adminSocket, ...files }: PodBootst
   );
 }
 
+/** The version of listeners that are of no policy that is in force. */
+export const NO_POLICY = "none";
+
 export interface PodListeners {
   /** Where `heauth redirect` sends every inbound TCP connection. */
   readonly port: number;
@@ -47,7 +50,7 @@ export function podListeners(
   policy: { readonly compiled: CompiledPolicy; readonly digest: string } | undefined,
   { port, ipv6, authorizerTimeoutMs }: PodListeners,
 ): string {
-  if (policy === undefined) return JSON.stringify({ version_info: "none", resources: [] });
+  if (policy === undefined) return JSON.stringify({ version_info: NO_POLICY, resources: [] });
   const http = httpFilter({ timeoutMs: authorizerTimeoutMs });
   const listener = filledIn("pod-listener", {
     port,
