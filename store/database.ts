@@ -18,7 +18,10 @@ export type DatabaseOptions = {
   max?: number;
   /** ms; default 3,000. */
   connectTimeout?: number;
-  /** ms; default 10,000. The server ends the statement; a server that hangs is given up 2 s later. */
+  /**
+   * ms; default 10,000. The server ends the statement; a server that hangs is given up 2 s later. A transaction that says nothing for as
+   * long, 10,000 at least, is undone.
+   */
   statementTimeout?: number;
 };
 
@@ -58,6 +61,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
+const SILENCE_MS = 10_000;
+
 /** How heauth's connections are made, pooled or not. */
 export function connectionConfig(options: DatabaseOptions): pg.ClientConfig {
   const statementTimeout = options.statementTimeout ?? 10_000;
@@ -68,7 +73,9 @@ export function connectionConfig(options: DatabaseOptions): pg.ClientConfig {
     statement_timeout: statementTimeout,
     // The client's own limit: a server that is stopped cannot keep to the one above.
     query_timeout: statementTimeout + 2_000,
-    idle_in_transaction_session_timeout: 30_000,
+    // A process that is frozen in the middle keeps its row locks until then: shorter than the locks of jobs are kept, so that who takes
+    // a job over finds nothing in its way.
+    idle_in_transaction_session_timeout: Math.max(statementTimeout, SILENCE_MS),
     keepAlive: true,
     types: columnTypes,
   };

@@ -167,9 +167,11 @@ describeKube("of two operators", () => {
     [leader, other] = [other, leader];
   }
 
-  test("the one takes over from the other that is frozen, which then writes nothing any more", async () => {
+  test("the one takes over from the other that is frozen while it seals, which then writes nothing any more", async () => {
     const tenancy = someTenancy();
-    leader.operator.pause();
+    const sealing = leader.freezeAfter(/INSERT INTO log_entry/);
+    await duty.logins.open(duty.tenancy.id);
+    await sealing;
     expect(await frozen(tenancy, HANDED_OVER_WITHIN_MS, true)).toEqual([]);
     expectNothingTwice();
     swap();

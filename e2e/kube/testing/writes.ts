@@ -20,6 +20,8 @@ export interface WriteHook {
 export interface WatchedOperator {
   readonly operator: ProgramProcess;
   onWrite(hook?: WriteHook): void;
+  /** Freezes it after a statement like this, whoever's: the server has done it, and its transaction is open. */
+  freezeAfter(statement: RegExp): Promise<void>;
   /** Ends it by force, and its door to the database with it. */
   stop(): Promise<void>;
 }
@@ -46,6 +48,17 @@ export async function startWatched(rig: OperatorRig): Promise<WatchedOperator> {
         after: (request) => tell(hook.after, requestName(request), request.path),
       });
     },
+    freezeAfter: (statement) =>
+      new Promise((resolve) => {
+        door.onStatement({
+          after({ sql }) {
+            if (!statement.test(sql)) return;
+            operator.pause();
+            door.onStatement();
+            resolve();
+          },
+        });
+      }),
     async stop() {
       await operator.stop("SIGKILL");
       await Promise.all([door.stop(), proxy.stop()]);
