@@ -8,6 +8,7 @@ let tokens: Tokens;
 
 beforeAll(async () => {
   home = await testIdentity({
+    connectTimeout: 1_000,
     through: async (url) => {
       way = await breakableDatabase(url);
       return way.url;

@@ -64,6 +64,8 @@ export interface TestOptions {
   readonly serverSecrets?: ServerSecrets;
   /** Identity's way to the database, where it is not the straight one. */
   readonly through?: (url: string) => Promise<string>;
+  /** How long identity waits for the database to answer at first, in ms. Long, unless given: how busy the machine is proves nothing. */
+  readonly connectTimeout?: number;
 }
 
 const defaults: IdentityConfig = {
@@ -79,11 +81,12 @@ export async function testIdentity({
   clock = systemClock,
   serverSecrets = parseServerSecretsFile(newServerSecretsFile()),
   through,
+  connectTimeout = 20_000,
   ...config
 }: Partial<IdentityConfig> & TestOptions = {}): Promise<TestIdentity> {
   const db = await testDatabase();
   const url = through === undefined ? db.url : await through(db.url);
-  const database = await openDatabase({ url, role: "heauth_identity", applicationName: "test", connectTimeout: 1_000 });
+  const database = await openDatabase({ url, role: "heauth_identity", applicationName: "test", connectTimeout });
   const programKey = parseProgramKeyFile(newProgramKeyFile("identity"), "identity");
   const lines: string[] = [];
   const parts: IdentityParts = {

@@ -49,7 +49,8 @@ export async function testDatabase(
         (await superuser.query<Row & pg.QueryResultRow>(sql, [...params])).rows as Row[],
     },
     async database(role) {
-      const database = await openDatabase({ url, role, applicationName: "test" });
+      // How busy the machine is proves nothing.
+      const database = await openDatabase({ url, role, applicationName: "test", connectTimeout: 20_000 });
       opened.push(database);
       return database;
     },
