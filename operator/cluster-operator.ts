@@ -37,6 +37,8 @@ export interface ClusterOperatorOptions
   readonly trust?: (parts: Omit<TrustOptions, "secret" | "service" | "ledgerKeys">) => Trust;
   /** How long others leave a Lease alone that is not renewed; 15 s unless given. */
   readonly leaseMs?: number;
+  /** How often a tenant's anchor is written at most; every 30 s unless given. */
+  readonly anchorIntervalMs?: number;
 }
 
 export interface ClusterOperator extends Part {
@@ -51,13 +53,14 @@ const EVENTS_WITHIN_MS = 2_000;
 
 /** The operator on Kubernetes: resources, statuses and anchors are the API server's, and a Lease says which one reconciles. */
 export function createClusterOperator(options: ClusterOperatorOptions): ClusterOperator {
-  const { client, namespace, identity, leaseMs, log, metrics } = options;
+  const { client, namespace, identity, leaseMs, anchorIntervalMs, log, metrics } = options;
   const source = new KubernetesSource({ client, namespace, log, metrics });
   const keeper = new RetainedAnchors(client, namespace);
   const anchors = new ClusterAnchors({
     client,
     keeper,
     seen: (name) => source.kept({ kind: "Tenant", namespace: "", name }),
+    ...(anchorIntervalMs !== undefined && { everyMs: anchorIntervalMs }),
     log,
     metrics,
   });

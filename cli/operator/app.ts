@@ -70,6 +70,7 @@ async function compose(
     leaseMs: config.lease,
     resyncMs: config.resync,
     lostAfterMs: config.lostAfter,
+    anchorIntervalMs: config.anchorInterval,
     ...(trust !== undefined && { trust }),
     ledgerWriter,
     programKeys: keys,

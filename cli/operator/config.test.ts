@@ -23,6 +23,7 @@ test("shows what its configuration comes to, without the password", async () => 
   expect(stdout).not.toContain("s3cret");
   expect(stdout).toMatch(/^lease: 20000 # environment$/m);
   expect(stdout).toMatch(/^resync: 600000 # default$/m);
+  expect(stdout).toMatch(/^anchorInterval: 30000 # default$/m);
   expect(stdout).toMatch(/^lostAfter: 60000 # default$/m);
 });
 
@@ -39,6 +40,7 @@ test("tells of every setting", async () => {
     "namespace",
     "lease",
     "lost-after",
+    "anchor-interval",
     "resync",
     "probes",
   ]) {
@@ -54,6 +56,12 @@ test.each<[string, () => string[], number, RegExp]>([
     () => [...needed(), "--resync", "0s"],
     78,
     /^operator: resync must be 1s to 24h.*$/,
+  ],
+  [
+    "anchors that are written all the time",
+    () => [...needed(), "--anchor-interval", "10ms"],
+    78,
+    /^operator: anchorInterval must be 1s to 1h.*$/,
   ],
   [
     "the hub's certificate where its authority's key is",

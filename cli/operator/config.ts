@@ -6,6 +6,8 @@ const resyncMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "m
 
 const lostAfterMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
 
+const anchorIntervalMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 3_600_000, "must be 1s to 1h");
+
 /** The operator's own, which the hub must not see. */
 const AUTHORITY_SECRET = "heauth-hub-ca";
 const hubTlsSecret = objectName.refine((name) => name !== AUTHORITY_SECRET, "must be another one than heauth-hub-ca");
@@ -35,6 +37,11 @@ export const operatorSettings = z.object({
     description:
       "How long a pod must have been gone, and its sidecar silent, before a journal that it has not closed is recorded as lost.",
     example: "60s",
+  }),
+  anchorInterval: setting(anchorIntervalMs.prefault("30s"), {
+    description:
+      "How often a tenant's anchor is written at most. A database that is rolled back by less than that may be found only by what an operator remembers.",
+    example: "30s",
   }),
   resync: setting(resyncMs.prefault("10m"), {
     description:

@@ -10,7 +10,6 @@ import { type LedgerCommands, ledgerCommands } from "./testing/ledger-commands.t
 import { type Logins, loginsOf, Tenancy } from "./testing/tenancy.ts";
 
 const ADOPT = "heauth.io/adopt";
-/** Anchors are written every 30 s at most. */
 const ANCHORED_WITHIN_MS = 45_000;
 const INTACT = expect.stringMatching(/^intact: .* goes on from the anchor\n/);
 
@@ -23,7 +22,7 @@ describeKube("a Tenant that was deleted and is made again", () => {
   let backup: Backup | undefined;
 
   beforeAll(async () => {
-    rig = await startOperatorRig();
+    rig = await startOperatorRig({ anchorInterval: "3s" });
     [logins, ledger] = await Promise.all([loginsOf(rig), ledgerCommands(rig)]);
     operator = await rig.startOperator();
     tenancy = new Tenancy(rig, "acme");
@@ -141,7 +140,7 @@ describeKube("a Tenant that was deleted and is made again", () => {
       output: expect.stringMatching(/goes on in epoch 1\n$/),
     });
     await rig.until("tenant/acme", (each) => conditionOf(each, "LedgerSealed") === "True");
-    // The retained anchor has come into its status a moment ago: the next one would be written half a minute later.
+    // The retained anchor has come into its status a moment ago: the next one would be written an interval later.
     expect(await operator.stop()).toBe(0);
     expect((await rig.get("tenant/acme")).status?.ledger?.epoch).toBe(1);
     operator = await rig.startOperator();

@@ -16,7 +16,6 @@ const AWAY_MS = SOAK ? 60_000 : 10_000;
 const PAUSED_MS = SOAK ? 60_000 : 8_000;
 /** The longest wait between two tries is 10 s, give or take; and then all has to be listed. */
 const BACK_WITHIN_MS = 20_000;
-/** Anchors are written every 30 s at most. */
 const ANCHORED_WITHIN_MS = 45_000;
 
 describeKube("an operator whose API server", () => {
@@ -27,7 +26,7 @@ describeKube("an operator whose API server", () => {
   let count = 0;
 
   beforeAll(async () => {
-    rig = await startOperatorRig();
+    rig = await startOperatorRig({ anchorInterval: "5s" });
     const proxied = await rig.api.proxied();
     proxy = proxied;
     operator = await rig.startOperator({ kubeconfig: await proxied.kubeconfig(rig.account) });

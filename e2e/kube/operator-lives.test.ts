@@ -16,7 +16,7 @@ describeKube("lives of Tenants and AuthPolicies", () => {
   let logins: Logins;
 
   beforeAll(async () => {
-    rig = await startOperatorRig();
+    rig = await startOperatorRig({ anchorInterval: "3s" });
     await rig.api.client.create(NAMESPACES, namespaceObject("shop"));
     operator = await rig.startOperator();
     await operator.ready();

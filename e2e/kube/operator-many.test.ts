@@ -20,7 +20,7 @@ describeKube(`heauth operator with ${TENANT_COUNT} tenants and ${POLICY_COUNT} p
   let rig: OperatorRig;
   let operator: ProgramProcess;
   beforeAll(async () => {
-    rig = await startOperatorRig();
+    rig = await startOperatorRig({ anchorInterval: "10s" });
     operator = await rig.startOperator();
     await operator.ready();
   }, API_SERVER_STARTS_WITHIN_MS);

@@ -14,6 +14,8 @@ export interface OperatorRigOptions {
   readonly migrated?: boolean;
   /** How long a silent leader is waited for; 2 s unless given, so that tests do not have to wait 15. */
   readonly lease?: string;
+  /** How often a tenant's anchor is written at most; as the operator has it unless given. */
+  readonly anchorInterval?: string;
 }
 
 export interface OperatorOptions {
@@ -101,6 +103,7 @@ export async function startOperatorRig({
   server,
   migrated = true,
   lease = "2s",
+  anchorInterval,
 }: OperatorRigOptions = {}): Promise<OperatorRig> {
   const opening = testDatabase({ migrated, ...(server && { server: server.url }) });
   // Who waits for it meets its error.
@@ -180,6 +183,7 @@ export async function startOperatorRig({
           flags: [
             ...["--kubeconfig", own.kubeconfig ?? kubeconfig, "--issuer", ISSUER, "--lease", lease],
             ...["--program-key", join(keys, "operator.json"), "--ledger-keys", join(keys, "ledger-keys.json")],
+            ...(anchorInterval === undefined ? [] : ["--anchor-interval", anchorInterval]),
             ...["--probes", "127.0.0.1:0", ...flags],
           ],
           env: { HEAUTH_DATABASE: own.databaseUrl ?? databaseUrl, ...env },

@@ -13,7 +13,7 @@ import { type Logins, loginsOf, Tenancy } from "./testing/tenancy.ts";
 
 const KEEPS_TRUST = ["--hub-tls-secret", "heauth-hub-tls"];
 const TRUST = "heauth-trust";
-/** Anchors are written every 30 s at most, those of deleted Tenants too. */
+/** Anchors of deleted Tenants are kept up, too. */
 const ANCHORED_WITHIN_MS = 45_000;
 
 describeKube("the operator under its own account and with its own database login", () => {
@@ -24,7 +24,7 @@ describeKube("the operator under its own account and with its own database login
   let receiver: AlertReceiver;
 
   beforeAll(async () => {
-    [rig, receiver] = await Promise.all([startOperatorRig(), startAlertReceiver()]);
+    [rig, receiver] = await Promise.all([startOperatorRig({ anchorInterval: "3s" }), startAlertReceiver()]);
     [logins, ledger] = await Promise.all([loginsOf(rig), ledgerCommands(rig)]);
     tenancy = new Tenancy(rig, "acme");
     await (await rig.startOperator({ flags: KEEPS_TRUST })).ready();

@@ -93,6 +93,7 @@ export const SWITCHED: Readonly<Record<string, readonly string[]>> = {
   "migrate.resources.limits": [QUANTITIES],
   ...ofPod("operator"),
   "operator.lease": ['"30s"'],
+  "operator.anchorInterval": ['"1m"'],
   "operator.resync": ['"1h"'],
   ...ofPod("webhook"),
   "injection.envoyImage": ['"registry.example.org/envoy"'],
