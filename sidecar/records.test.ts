@@ -47,7 +47,7 @@ beforeEach(async () => {
   await records.start();
 });
 afterEach(async () => {
-  await records.stop(AbortSignal.timeout(2_000));
+  await records.stop(AbortSignal.timeout(20_000));
   await rig.end();
 });
 

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { createIdentity, type Identity } from "../identity.ts";
 import { PASSWORD, type TestIdentity, type TestTenant, type Tokens, testIdentity } from "../testing/test-identity.ts";
 
-const deadline = () => AbortSignal.timeout(5_000);
+const deadline = () => AbortSignal.timeout(30_000);
 const oldSecrets = JSON.parse(newServerSecretsFile());
 const newSecrets = JSON.parse(newServerSecretsFile());
 const both = { current: newSecrets.current, secrets: [...oldSecrets.secrets, ...newSecrets.secrets] };

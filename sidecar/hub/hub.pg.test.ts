@@ -104,7 +104,7 @@ describe("the connection", () => {
 
   test("brings journals to the hub", async () => {
     const journal = new TestJournal(acme, parts.keys.hub, { pod: "shop/web-0" });
-    const signal = AbortSignal.timeout(5000);
+    const signal = AbortSignal.timeout(30_000);
     const registration = { registration: journal.body, possession: journal.possession };
     expect(await connection.journals.register(registration, signal)).toEqual([]);
     const request = { tenant: acme, journal: journal.id, segments: [journal.seal(decision(undefined))] };
@@ -121,7 +121,7 @@ describe("the connection", () => {
     const journal = new TestJournal(acme, parts.keys.hub, { pod: "shop/web-0" });
     await connection.journals.register(
       { registration: journal.body, possession: journal.possession },
-      AbortSignal.timeout(5000),
+      AbortSignal.timeout(30_000),
     );
     progress = { tenant: acme, journal: journal.id, nextSeq: 5, committedSeq: 4 };
     const seq = await parts.emit(acme);

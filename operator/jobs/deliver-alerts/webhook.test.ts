@@ -21,7 +21,7 @@ async function listen(handler: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/alerts`;
 }
 
-function post(url: string, timeoutMs = 2000): Promise<void> {
+function post(url: string, timeoutMs = 20_000): Promise<void> {
   return postWebhook(
     { url, secret: parseSigningSecret(SECRET) },
     { id: "msg_1", body: '{"type":"x","text":"Übergriff"}' },
@@ -57,7 +57,7 @@ test("a secret that is no whsec_ is used as it is", async () => {
   await postWebhook(
     { url, secret: parseSigningSecret(`${secret}\n`) },
     { id: "msg_1", body: "{}" },
-    { nowMs: Date.now(), timeoutMs: 2000 },
+    { nowMs: Date.now(), timeoutMs: 20_000 },
   );
   const { headers, body } = await got.promise;
   expect(new Webhook(secret, { format: "raw" }).verify(body, headers as Record<string, string>)).toEqual({});
