@@ -12,9 +12,9 @@ import {
   pinnedKey,
   pinnedKeys,
 } from "@heauth/core/ledger";
-import { asError } from "@heauth/program";
 import { CliError } from "../errors.ts";
 import { keyFileOf, SERVER_SECRETS } from "./open-keys.ts";
+import { parseKeyFile } from "./parse-key-file.ts";
 
 export const LEDGER_KEYS = "ledger-keys.json";
 
@@ -42,13 +42,8 @@ export function newKeySet(): KeySet {
  * @throws CliError KeyFile, naming the file
  */
 export function checkKeySet(files: KeySet, placeOf: (file: string) => string): PinnedKeys {
-  const read = <T>(file: string, parse: (text: string) => T): T => {
-    try {
-      return parse(files.get(file) ?? "");
-    } catch (error) {
-      throw new CliError("KeyFile", `${placeOf(file)}: ${asError(error).message}`);
-    }
-  };
+  const read = <T>(file: string, parse: (text: string) => T) =>
+    parseKeyFile(placeOf(file), files.get(file) ?? "", parse);
   read(SERVER_SECRETS, parseServerSecretsFile);
   const pinned = read(LEDGER_KEYS, parsePinnedKeys);
   for (const program of PROGRAMS) {

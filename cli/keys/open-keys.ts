@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  KeyError,
   newProgramKeyFile,
   newServerSecretsFile,
   type ProgramKey,
@@ -17,9 +16,8 @@ import {
   pinnedKey,
   pinnedKeys,
 } from "@heauth/core/ledger";
-import { asError } from "@heauth/program";
 import { writeDurably } from "../durable-file.ts";
-import { CliError } from "../errors.ts";
+import { parseKeyFile } from "./parse-key-file.ts";
 
 /** Where the keys are kept. */
 export interface KeyFolder {
@@ -71,19 +69,11 @@ export async function openKeys(folder: KeyFolder): Promise<Keys> {
 async function pin(file: string, keys: readonly ProgramKey[]): Promise<PinnedKeys> {
   const present = keys.map((key) => pinnedKey(key.program, key.publicKey));
   const text = await readIfThere(file);
-  const before = text === undefined ? [] : formerKeys(file, text).values();
+  const before = text === undefined ? [] : parseKeyFile(file, text, parsePinnedKeys).values();
   const pinned = pinnedKeys([...before, ...present]);
   const now = formatPinnedKeys(pinned);
   if (now !== text) await writeDurably(file, now, 0o644);
   return pinned;
-}
-
-function formerKeys(file: string, text: string): PinnedKeys {
-  try {
-    return parsePinnedKeys(text);
-  } catch (error) {
-    throw new CliError("KeyFile", `${file}: ${asError(error).message}`);
-  }
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
@@ -94,14 +84,9 @@ async function readIfThere(file: string): Promise<string | undefined> {
 }
 
 async function readOrMake<T>(file: string, make: () => string, parse: (text: string) => T): Promise<T> {
-  try {
-    const text = await readIfThere(file);
-    if (text !== undefined) return parse(text);
-    const made = make();
-    await writeDurably(file, made, 0o600);
-    return parse(made);
-  } catch (error) {
-    if (!(error instanceof KeyError)) throw error;
-    throw new CliError("KeyFile", `${file}: ${error.message}`);
-  }
+  const text = await readIfThere(file);
+  if (text !== undefined) return parseKeyFile(file, text, parse);
+  const made = make();
+  await writeDurably(file, made, 0o600);
+  return parse(made);
 }
