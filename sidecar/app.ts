@@ -65,7 +65,7 @@ export function createSidecar(parts: SidecarParts): Part[] {
       ? (policy) => misfitInPod(policy, [port, ...(healthPort === undefined ? [] : [healthPort])])
       : misfitOutsidePods,
     // Outside of pods Envoy's listeners are whoever's configures it.
-    onPolicy: envoy?.show ?? ((_, listening) => listening()),
+    onPolicy: envoy?.show ?? ((_, tell) => tell()),
     onNoPolicy: () => envoy?.showNone(),
   });
   const authorize = createAuthorize({

@@ -4,7 +4,7 @@ import type { Policy, PolicyRemoved } from "@heauth/protocol";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import { createEnforcement, type Enforcement } from "./enforcement.ts";
 import type { PolicyVerdict } from "./hub/index.ts";
-import type { Listening } from "./listeners/index.ts";
+import type { TellListening } from "./listeners/index.ts";
 import { compiledPolicy, type PolicyParts } from "./testing/policy.ts";
 
 const tenant = randomUUID();
@@ -12,7 +12,7 @@ let tenants: string[];
 let closed: number;
 let enforcement: Enforcement;
 /** What Envoy says of the last policy that came into force. */
-let envoy: Listening;
+let envoy: TellListening;
 const health = createHealth();
 const { log } = createLogs({ program: "test", level: "silent" });
 
@@ -26,9 +26,9 @@ beforeEach(() => {
     log,
     misfit: ({ passthroughPorts }) =>
       passthroughPorts && { message: "no such ports here", missingFeatures: ["passthrough-ports"] },
-    onPolicy({ compiled }, listening) {
+    onPolicy({ compiled }, tell) {
       tenants.push(compiled.tenant.id);
-      envoy = listening;
+      envoy = tell;
     },
     onNoPolicy: () => void closed++,
   });

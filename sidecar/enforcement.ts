@@ -3,7 +3,7 @@ import type { Health, Logger } from "@heauth/program";
 import type { Policy } from "@heauth/protocol";
 import type { PolicyInForce, RecordSink } from "./authorize.ts";
 import type { PolicyName, PolicyVerdict } from "./hub/index.ts";
-import type { Listening } from "./listeners/index.ts";
+import type { TellListening } from "./listeners/index.ts";
 import type { Misfit } from "./misfit.ts";
 
 /** The one policy that this sidecar enforces, as the hub last gave it: a newer one takes its place, also under another name. */
@@ -11,7 +11,7 @@ export interface Enforcement {
   current(): PolicyInForce | undefined;
   /**
    * Puts the policy in force, or says why not; then the last good one stays, or everything is denied. It is said as soon as it is known
-   * whether Envoy goes by the policy, too; again when that changes; and not at all where another policy comes before.
+   * whether Envoy goes by the policy, too; again whenever that changes; and not at all where another policy comes before.
    */
   take(policy: Policy, answer: (verdict: PolicyVerdict) => void): void;
   /** Nothing is in force any more: the app is not open, it is shut. */
@@ -33,7 +33,7 @@ export interface EnforcementParts {
   /** Why this pod can't do what a policy asks; undefined where it can. */
   readonly misfit: (policy: CompiledPolicy) => Misfit | undefined;
   /** Told of each policy that comes into force. Tells when Envoy goes by it, or why it doesn't. */
-  readonly onPolicy: (policy: NamedPolicy, listening: Listening) => void;
+  readonly onPolicy: (policy: NamedPolicy, tell: TellListening) => void;
   /** Told when there is none: also of a process that never had one. */
   readonly onNoPolicy: () => void;
 }
@@ -51,7 +51,7 @@ export function createEnforcement({
   let boundTo: string | undefined;
   health.addReady("policy", () => (inForce === undefined ? "no policy is in force" : undefined));
 
-  function refused(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
+  function refusal(message: string, missingFeatures: readonly string[] = []): PolicyVerdict {
     log.error({ reason: message, missingFeatures }, "the policy can't be put in force");
     if (inForce === undefined) onNoPolicy();
     return { enforced: false, missingFeatures, message };
@@ -60,7 +60,7 @@ export function createEnforcement({
   const enforcement: Enforcement = {
     current: () => inForce,
     take({ namespace, name, digest, compiled, tenant, tagKeys }, answer) {
-      const refuse = (...why: Parameters<typeof refused>) => answer(refused(...why));
+      const refuse = (...why: Parameters<typeof refusal>) => answer(refusal(...why));
       const result = preparePolicy(compiled, digest);
       if (!result.ok) return refuse(result.message, result.missingFeatures);
       const { policy } = result.prepared;
@@ -75,8 +75,8 @@ export function createEnforcement({
       boundTo = tenant;
       inForce = { policy: result.prepared, tagKeys, journal };
       log.info({ policy: `${namespace}/${name}`, digest }, "policy in force");
-      onPolicy({ compiled: policy, digest }, (refusal = "") =>
-        answer({ enforced: refusal === "", missingFeatures: [], message: refusal }),
+      onPolicy({ compiled: policy, digest }, (message = "") =>
+        answer({ enforced: message === "", missingFeatures: [], message }),
       );
     },
     remove({ namespace, name }) {

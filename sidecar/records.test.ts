@@ -40,14 +40,14 @@ beforeEach(async () => {
     metrics,
     health,
     misfit: () => undefined,
-    onPolicy: (_, listening) => listening(),
+    onPolicy: (_, tell) => tell(),
     onNoPolicy: () => {},
     fail: (error, code) => void failures.push([error as Error, code]),
   });
   await records.start();
 });
 afterEach(async () => {
-  await records.stop(AbortSignal.timeout(20_000));
+  await records.stop(AbortSignal.timeout(2_000));
   await rig.end();
 });
 

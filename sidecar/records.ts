@@ -48,10 +48,10 @@ export function createRecords(options: RecordsOptions): Records {
     health,
     log,
     misfit,
-    onPolicy(policy, listening) {
+    onPolicy(policy, tell) {
       tenant = policy.compiled.tenant.id;
       open();
-      onPolicy(policy, listening);
+      onPolicy(policy, tell);
     },
     onNoPolicy,
   });

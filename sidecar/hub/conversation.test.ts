@@ -18,7 +18,7 @@ let heard: unknown[][];
 let sent: NonNullable<SyncRequestInit["message"]>[];
 let watermarks: Watermark[];
 let conversation: Conversation;
-/** By its name, what judges a policy; with a message, by which it is not enforced. */
+/** By its digest, what judges a policy; with a message, by which it is not enforced. */
 const judge = new Map<string, (message: string) => void>();
 
 beforeEach(() => {
@@ -41,7 +41,7 @@ function begin(): Conversation {
   const handlers = {
     welcome: (welcome: unknown) => heard.push(["welcome", welcome]),
     policy(policy: Policy, answer: (verdict: PolicyVerdict) => void) {
-      judge.set(policy.name, (message) => answer({ enforced: message === "", missingFeatures: [], message }));
+      judge.set(policy.digest, (message) => answer({ enforced: message === "", missingFeatures: [], message }));
     },
     policyRemoved: ({ name }: { name: string }) => heard.push(["removed", name]),
     policiesTold: (names: readonly { name: string }[]) => heard.push(["told", ...names.map(({ name }) => name)]),
@@ -181,16 +181,25 @@ test("policies are acknowledged as the app judges them, when it does, and as oft
   for (const name of ["good", "bad", "late"])
     take({ case: "policy", value: { namespace: "shop", name, digest: `sha256:${name}` } });
   expect(sent).toEqual([]);
-  judge.get("bad")?.("no");
-  judge.get("good")?.("");
-  judge.get("bad")?.("");
+  judge.get("sha256:bad")?.("no");
+  judge.get("sha256:good")?.("");
+  judge.get("sha256:bad")?.("");
   conversation.end();
-  judge.get("late")?.("");
+  judge.get("sha256:late")?.("");
   expect(sent.map((message) => message.value)).toMatchObject([
     { namespace: "shop", name: "bad", digest: "sha256:bad", enforced: false, message: "no" },
     { namespace: "shop", name: "good", digest: "sha256:good", enforced: true, message: "" },
     { namespace: "shop", name: "bad", digest: "sha256:bad", enforced: true, message: "" },
   ]);
+});
+
+test("a policy's older version is not acknowledged any more, whatever becomes of it", () => {
+  welcome();
+  for (const digest of ["sha256:old", "sha256:new"])
+    take({ case: "policy", value: { namespace: "shop", name: "web", digest } });
+  judge.get("sha256:new")?.("no");
+  judge.get("sha256:old")?.("");
+  expect(sent.map((message) => message.value)).toMatchObject([{ digest: "sha256:new", enforced: false }]);
 });
 
 test("once all of the pod's policies have been told, it is said which they are: those of former streams may be gone", () => {

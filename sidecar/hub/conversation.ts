@@ -70,6 +70,8 @@ export interface Conversation {
 
 export function createConversation({ places, handlers, clock, send }: ConversationParts): Conversation {
   const probes = new Map<bigint, Instant>();
+  /** By namespace and name. */
+  const newest = new Map<string, Policy>();
   /** Until the first answer to a probe, which comes after them. */
   let told: PolicyName[] | undefined = [];
   let welcomed = false;
@@ -100,11 +102,18 @@ export function createConversation({ places, handlers, clock, send }: Conversati
   function policy(given: Policy): void {
     const { namespace, name, digest } = given;
     told?.push({ namespace, name });
+    newest.set(`${namespace}/${name}`, given);
     handlers.policy(given, ({ enforced, missingFeatures, message }) => {
+      // The next stream brings the policy again. And what was in force before a newer one came may still be judged.
+      if (isOver || newest.get(`${namespace}/${name}`) !== given) return;
       const ack = { namespace, name, digest, enforced, missingFeatures: [...missingFeatures], message };
-      // The next stream brings the policy again.
-      if (!isOver) send({ case: "policyAck", value: ack });
+      send({ case: "policyAck", value: ack });
     });
+  }
+
+  function policyRemoved(removed: PolicyRemoved): void {
+    newest.delete(`${removed.namespace}/${removed.name}`);
+    handlers.policyRemoved(removed);
   }
 
   function probeAnswer({ nonce: answered, ageUs }: ProbeAnswer): void {
@@ -131,7 +140,7 @@ export function createConversation({ places, handlers, clock, send }: Conversati
       else if (message.case === "event") event(message.value);
       else if (message.case === "probeAnswer") probeAnswer(message.value);
       else if (message.case === "policy") policy(message.value);
-      else if (message.case === "policyRemoved") handlers.policyRemoved(message.value);
+      else if (message.case === "policyRemoved") policyRemoved(message.value);
       else if (message.case === "goodbye") reconnectAfterMs = message.value.reconnectAfterMs;
       // Anything else is of a later version: nothing that this one must know.
     },

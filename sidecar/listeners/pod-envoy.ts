@@ -6,7 +6,7 @@ import type { Clock, Fail, Logger, Metrics, Part } from "@heauth/program";
 import { markFile } from "../drain/mark.ts";
 import { adminSocketIn } from "./envoy-admin.ts";
 import { ListenersFile } from "./listeners-file.ts";
-import { createListeningWatch, type Listening } from "./listening.ts";
+import { createListeningWatch, type TellListening } from "./listening.ts";
 import { createPassthroughCount } from "./passthrough-count.ts";
 import { NO_POLICY, podBootstrap, podListeners } from "./pod.ts";
 
@@ -36,7 +36,7 @@ export interface ShownPolicy {
 /** What the Envoy of this pod reads. Envoy is a container of its own, that starts after this has. */
 export interface PodEnvoy extends Part {
   /** Opens this policy's ports, and closes all others. */
-  readonly show: (policy: ShownPolicy, listening: Listening) => void;
+  readonly show: (policy: ShownPolicy, tell: TellListening) => void;
   /** No policy is in force: nothing is let through any more, and what the last one protected is left to the sidecar, which denies. */
   readonly showNone: () => void;
 }
@@ -51,20 +51,20 @@ export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
   const listenersFile = join(folder, "listeners.json");
   const file = new ListenersFile(listenersFile);
   const settings = { port, ipv6: existsSync(IPV6_ADDRESSES), authorizerTimeoutMs: AUTHORIZER_TIMEOUT_MS };
-  const listeningWatch = createListeningWatch({ adminSocket, log });
+  const listeningWatch = createListeningWatch({ adminSocket, file, log });
   const passthroughCount = createPassthroughCount({ adminSocket, metrics, clock, log });
   let shown: ShownPolicy | undefined;
   let isStopped = false;
   let last: Promise<void> = Promise.resolve();
 
-  function put(policy: ShownPolicy | undefined, then = () => {}): void {
+  function put(policy: ShownPolicy | undefined, whenWritten = () => {}): void {
     listeningWatch.stop();
     shown = policy;
     const { digest = NO_POLICY, compiled: { ports = [], passthroughPorts = [] } = {} } = policy ?? {};
     last = file.write(podListeners(policy, settings)).then(
-      () => {
-        log.info({ ports, passthroughPorts, digest }, "Envoy's listeners written");
-        if (shown === policy && !isStopped) then();
+      (isNew) => {
+        if (isNew) log.info({ ports, passthroughPorts, digest }, "Envoy's listeners written");
+        if (shown === policy && !isStopped) whenWritten();
       },
       (error) => fail(error, EX_IOERR),
     );
@@ -92,8 +92,8 @@ export function createPodEnvoy(options: PodEnvoyOptions): PodEnvoy {
       await passthroughCount.stop(deadline);
       await last;
     },
-    show(policy, listening) {
-      put(policy, () => listeningWatch.follow(policy.digest, listening));
+    show(policy, tell) {
+      put(policy, () => listeningWatch.follow(policy.digest, tell));
     },
     showNone() {
       put(shown && withoutPassthrough(shown));
