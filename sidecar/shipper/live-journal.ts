@@ -179,6 +179,9 @@ export class LiveJournal {
   async close(): Promise<void> {
     this.#options.shipper.remove(this.#consignment);
     this.#source.direct?.close();
+    this.#committed.fail(
+      new SidecarError("JournalStopped", "the journal was closed before the hub committed the record"),
+    );
     await this.#releasing;
     await this.#wal.close(this.committed === this.next);
   }
