@@ -199,6 +199,11 @@ export const metricList = {
     description: "Tenants whose newest anchor is not with the API server yet",
     labels: {},
   },
+  heauth_anchors_overdue: {
+    type: "gauge",
+    description: "Tenants whose newest anchor could not be written when it was due",
+    labels: {},
+  },
   heauth_blocks_closed_total: { type: "counter", description: "Blocks closed", labels: {} },
   heauth_private_parts_erased_total: {
     type: "counter",

@@ -18,10 +18,7 @@ export type DatabaseOptions = {
   max?: number;
   /** ms; default 3,000. */
   connectTimeout?: number;
-  /**
-   * ms; default 10,000. The server ends the statement; a server that hangs is given up 2 s later. A transaction that says nothing for as
-   * long, 10,000 at least, is undone.
-   */
+  /** ms; default 10,000. The server ends the statement; a server that hangs is given up 2 s later. */
   statementTimeout?: number;
 };
 
@@ -56,12 +53,17 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     transaction: (work) => runTransaction(pool, "BEGIN", work),
     tenantTransaction: (tenantId, work) =>
       runTransaction(pool, `BEGIN; SET LOCAL heauth.tenant = ${pg.escapeLiteral(tenantId)}`, work),
-    read: (work) => runTransaction(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work),
+    read: (work) => runTransaction(pool, BEGIN_READING, work),
     stop: () => endPool(pool),
   };
 }
 
-const SILENCE_MS = 10_000;
+/** How long a transaction may say nothing before the server undoes it, in ms: a process that is frozen in the middle keeps its row locks until then. */
+export const SILENCE_MS = 10_000;
+/** Of one that only reads: nobody waits for it, and auditors' commands have much to do between two statements. */
+const READ_SILENCE_MS = 120_000;
+
+const BEGIN_READING = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = ${READ_SILENCE_MS}`;
 
 /** How heauth's connections are made, pooled or not. */
 export function connectionConfig(options: DatabaseOptions): pg.ClientConfig {
@@ -73,9 +75,7 @@ export function connectionConfig(options: DatabaseOptions): pg.ClientConfig {
     statement_timeout: statementTimeout,
     // The client's own limit: a server that is stopped cannot keep to the one above.
     query_timeout: statementTimeout + 2_000,
-    // A process that is frozen in the middle keeps its row locks until then: shorter than the locks of jobs are kept, so that who takes
-    // a job over finds nothing in its way.
-    idle_in_transaction_session_timeout: Math.max(statementTimeout, SILENCE_MS),
+    idle_in_transaction_session_timeout: SILENCE_MS,
     keepAlive: true,
     types: columnTypes,
   };

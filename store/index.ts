@@ -1,5 +1,5 @@
 export * from "./alerts/index.ts";
-export { type Database, type DatabaseOptions, openDatabase, type ProgramRole } from "./database.ts";
+export { type Database, type DatabaseOptions, openDatabase, type ProgramRole, SILENCE_MS } from "./database.ts";
 export { deleteUser } from "./delete-user.ts";
 export { StoreError, type StoreErrorCode, takenIn } from "./errors.ts";
 export * from "./ledger/index.ts";

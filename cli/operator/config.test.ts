@@ -64,6 +64,12 @@ test.each<[string, () => string[], number, RegExp]>([
     /^operator: anchorInterval must be 1s to 1h.*$/,
   ],
   [
+    "anchors that are never written",
+    () => [...needed(), "--anchor-interval", "2h"],
+    78,
+    /^operator: anchorInterval must be 1s to 1h.*$/,
+  ],
+  [
     "the hub's certificate where its authority's key is",
     () => [...needed(), "--hub-tls-secret", "heauth-hub-ca"],
     78,

@@ -2,11 +2,8 @@ import { commonSettings, durationMs, setting } from "@heauth/program";
 import * as z from "zod";
 import { clusterSettings, objectName } from "../cluster/settings.ts";
 
-const resyncMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
-
-const lostAfterMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
-
-const anchorIntervalMs = durationMs().refine((ms) => ms >= 1_000 && ms <= 3_600_000, "must be 1s to 1h");
+const upToADay = durationMs().refine((ms) => ms >= 1_000 && ms <= 86_400_000, "must be 1s to 24h");
+const upToAnHour = durationMs().refine((ms) => ms >= 1_000 && ms <= 3_600_000, "must be 1s to 1h");
 
 /** The operator's own, which the hub must not see. */
 const AUTHORITY_SECRET = "heauth-hub-ca";
@@ -33,17 +30,17 @@ export const operatorSettings = z.object({
     description: "How long an operator that says nothing any more is waited for before another one takes over.",
     example: "15s",
   }),
-  lostAfter: setting(lostAfterMs.prefault("60s"), {
+  lostAfter: setting(upToADay.prefault("60s"), {
     description:
       "How long a pod must have been gone, and its sidecar silent, before a journal that it has not closed is recorded as lost.",
     example: "60s",
   }),
-  anchorInterval: setting(anchorIntervalMs.prefault("30s"), {
+  anchorInterval: setting(upToAnHour.prefault("30s"), {
     description:
       "How often a tenant's anchor is written at most. A database that is rolled back by less than that may be found only by what an operator remembers.",
     example: "30s",
   }),
-  resync: setting(resyncMs.prefault("10m"), {
+  resync: setting(upToADay.prefault("10m"), {
     description:
       "How often every resource is looked at again, give or take a tenth: what others changed behind its back is put right.",
     example: "10m",

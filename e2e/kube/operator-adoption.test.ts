@@ -10,7 +10,7 @@ import { type LedgerCommands, ledgerCommands } from "./testing/ledger-commands.t
 import { type Logins, loginsOf, Tenancy } from "./testing/tenancy.ts";
 
 const ADOPT = "heauth.io/adopt";
-const ANCHORED_WITHIN_MS = 45_000;
+const ANCHORED_WITHIN_MS = 25_000;
 const INTACT = expect.stringMatching(/^intact: .* goes on from the anchor\n/);
 
 describeKube("a Tenant that was deleted and is made again", () => {

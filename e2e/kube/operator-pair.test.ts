@@ -169,7 +169,9 @@ describeKube("of two operators", () => {
 
   test("the one takes over from the other that is frozen while it seals, which then writes nothing any more", async () => {
     const tenancy = someTenancy();
-    const sealing = leader.freezeAfter(/INSERT INTO log_entry/);
+    const sealing = leader.freezeAfter(
+      ({ sql, before: [begin = ""] }) => sql.includes("INSERT INTO log_entry") && begin.includes(duty.tenancy.id),
+    );
     await duty.logins.open(duty.tenancy.id);
     await sealing;
     expect(await frozen(tenancy, HANDED_OVER_WITHIN_MS, true)).toEqual([]);

@@ -14,7 +14,7 @@ import { type Logins, loginsOf, Tenancy } from "./testing/tenancy.ts";
 const KEEPS_TRUST = ["--hub-tls-secret", "heauth-hub-tls"];
 const TRUST = "heauth-trust";
 /** Anchors of deleted Tenants are kept up, too. */
-const ANCHORED_WITHIN_MS = 45_000;
+const ANCHORED_WITHIN_MS = 25_000;
 
 describeKube("the operator under its own account and with its own database login", () => {
   let rig: OperatorRig;

@@ -31,6 +31,8 @@ export interface ClusterAnchorsOptions {
 const LOOK_WITHIN_MS = 3_000;
 /** While the API server is away not every tenant's turn has to wait for it. */
 const AWAY_FOR_MS = 5_000;
+/** What the API server refuses it refuses until somebody does something. */
+const REFUSED_AGAIN_MS = 60_000;
 
 type Outcome = "ok" | "refused" | "error";
 
@@ -59,6 +61,7 @@ export class ClusterAnchors implements AnchorStore, Part {
     const count = (outcome: Outcome) => metrics.counter("heauth_anchor_writes_total", { outcome });
     this.#counters = { ok: count("ok"), refused: count("refused"), error: count("error") };
     metrics.gauge("heauth_anchors_unwritten", () => this.#flusher.size);
+    metrics.gauge("heauth_anchors_overdue", () => this.#flusher.overdue);
   }
 
   async start(): Promise<void> {
@@ -186,7 +189,7 @@ export class ClusterAnchors implements AnchorStore, Part {
 
   /** An anchor that is further on than ours is the truth: it is read from now on, and the log has to be held against it. */
   async #refuse(tenant: AnchoredTenant, note: string, error: Error): Promise<number> {
-    const { client, log, everyMs } = this.#options;
+    const { client, log } = this.#options;
     this.#counters.refused.add();
     try {
       const live = await this.#live(client, tenant);
@@ -200,7 +203,7 @@ export class ClusterAnchors implements AnchorStore, Part {
         this.#known.set(tenant.id, live);
         this.#refused.delete(tenant.id);
         for (const listener of this.#listeners) listener(tenant);
-        return everyMs;
+        return REFUSED_AGAIN_MS;
       }
     } catch (failure) {
       this.#trouble.report(failure);
@@ -208,7 +211,7 @@ export class ClusterAnchors implements AnchorStore, Part {
     }
     log.error({ tenant: tenant.id, name: tenant.name, err: error }, "the API server refuses the anchor");
     this.#refused.set(tenant.id, asError(error).message);
-    return 2 * everyMs;
+    return REFUSED_AGAIN_MS;
   }
 }
 

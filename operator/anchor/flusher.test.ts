@@ -35,6 +35,8 @@ test("the first is written at once, what follows together after a while, each te
   flusher.put(tenant("a"), "3");
   await jest.advanceTimersByTimeAsync(29_000);
   expect(written).toHaveLength(2);
+  // It waits for its turn.
+  expect([flusher.size, flusher.overdue]).toEqual([1, 0]);
   await jest.advanceTimersByTimeAsync(2_000);
   expect(written).toEqual(["a 1", "b 1", "a 3"]);
   expect(flusher.size).toBe(0);
@@ -57,6 +59,7 @@ test("what is urgent does not disturb one that can't be written now", async () =
   flusher.put(tenant("a"), "1");
   await jest.advanceTimersByTimeAsync(1_000);
   flusher.put(tenant("a"), "2", { urgent: true });
+  expect(flusher.overdue).toBe(1);
   await jest.advanceTimersByTimeAsync(3_000);
   expect(written).toEqual(["a 1"]);
 });

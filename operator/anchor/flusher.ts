@@ -12,6 +12,8 @@ export interface FlusherOptions {
 export interface Flusher {
   /** Tenants whose newest note is not written. */
   readonly size: number;
+  /** Of those, how many were due and are not written all the same. */
+  readonly overdue: number;
   start(): void;
   put(tenant: AnchoredTenant, note: string, wish?: { readonly urgent: boolean }): void;
   /** Takes back what is not written. */
@@ -30,6 +32,8 @@ interface Waiting {
 
 const AT_ONCE = 8;
 const LOOK_EVERY_MS = 500;
+/** What a write may take, with others before it. */
+const OVERDUE_MS = 10_000;
 
 export function createFlusher({ everyMs, nowMs, flush }: FlusherOptions): Flusher {
   const waiting = new Map<string, Waiting>();
@@ -59,6 +63,10 @@ export function createFlusher({ everyMs, nowMs, flush }: FlusherOptions): Flushe
   return {
     get size() {
       return waiting.size;
+    },
+    get overdue() {
+      const before = nowMs() - OVERDUE_MS;
+      return [...waiting.values()].filter(({ dueMs, isRetry }) => isRetry || dueMs <= before).length;
     },
     start() {
       timer = setInterval(() => {

@@ -1,4 +1,4 @@
-import type { Database } from "@heauth/store";
+import { type Database, SILENCE_MS as TRANSACTION_SILENCE_MS } from "@heauth/store";
 
 /** As much of a pooled connection as locks need. */
 interface Connection {
@@ -14,7 +14,8 @@ export interface JobLocksOptions {
   readonly onTaken?: (job: string) => void;
 }
 
-const SILENCE_MS = 15_000;
+/** Longer than a transaction's: who takes a job over finds nothing of the one before in its way. */
+const SILENCE_MS = TRANSACTION_SILENCE_MS + 5_000;
 
 /**
  * Advisory locks of the session kind, all on one connection: of several operators on the same database one runs each job. Who loses

@@ -20,8 +20,8 @@ export interface WriteHook {
 export interface WatchedOperator {
   readonly operator: ProgramProcess;
   onWrite(hook?: WriteHook): void;
-  /** Freezes it after a statement like this, whoever's: the server has done it, and its transaction is open. */
-  freezeAfter(statement: RegExp): Promise<void>;
+  /** Freezes it after such a statement, whoever's: the server has done it, and its transaction is open. Rejects where none comes within 20 s. */
+  freezeAfter(isMeant: (statement: Statement) => boolean): Promise<void>;
   /** Ends it by force, and its door to the database with it. */
   stop(): Promise<void>;
 }
@@ -48,13 +48,15 @@ export async function startWatched(rig: OperatorRig): Promise<WatchedOperator> {
         after: (request) => tell(hook.after, requestName(request), request.path),
       });
     },
-    freezeAfter: (statement) =>
-      new Promise((resolve) => {
+    freezeAfter: (isMeant) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error("there was no such statement")), 20_000);
         door.onStatement({
-          after({ sql }) {
-            if (!statement.test(sql)) return;
+          after(statement) {
+            if (!isMeant(statement)) return;
             operator.pause();
             door.onStatement();
+            clearTimeout(timer);
             resolve();
           },
         });

@@ -9,7 +9,7 @@ interface Known {
   readonly proven: ReadonlySet<string>;
 }
 
-/** Anchors lag by half a minute, and logs are sealed once a second. */
+/** Anchors lag by half a minute, unless the operator was told otherwise, and logs are sealed once a second. */
 const MOST_PROVEN = 64;
 const MOST_TENANTS = 10_000;
 

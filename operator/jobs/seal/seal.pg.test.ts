@@ -90,7 +90,7 @@ describe("sealing", () => {
     await frozen.promise;
     const second = tenant.seal();
     await rig.store.someoneWaits();
-    // What the server does to a transaction in which nothing happens for half a minute.
+    // What the server does to a transaction in which nothing happens for 10 s.
     await rig.store.superuser.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
     );
