@@ -107,17 +107,19 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     await running.start();
   }
 
-  async function stopServer(): Promise<void> {
+  async function stopServer(deadline = AbortSignal.timeout(STOP_WITHIN_MS)): Promise<void> {
     const child = running;
     if (child?.pid() !== undefined) process.kill(pidOfServer(), "SIGCONT");
     running = undefined;
-    await child?.stop(AbortSignal.timeout(STOP_WITHIN_MS));
+    await child?.stop(deadline);
   }
 
   async function stop(): Promise<void> {
     await Promise.all(proxies.map((proxy) => proxy.stop()));
-    await stopServer();
-    await etcd.stop(AbortSignal.timeout(STOP_WITHIN_MS));
+    // What goes with its folder needs no orderly end.
+    const deadline = options.folder === undefined ? AbortSignal.abort() : AbortSignal.timeout(STOP_WITHIN_MS);
+    await stopServer(deadline);
+    await etcd.stop(deadline);
     await remove();
   }
 
@@ -144,7 +146,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
       proxies.push(proxy);
       return { ...proxy, kubeconfig: (user) => kubeconfig({ url: proxy.url, caFile: place.caFile }, user) };
     },
-    stopServer,
+    stopServer: () => stopServer(),
     startServer,
     pause: () => standStill(pidOfServer()),
     resume() {

@@ -7,9 +7,9 @@ import { API_SERVER_STARTS_WITHIN_MS, describeKube } from "./jest.ts";
 import type { ProgramProcess } from "./operator-process.ts";
 import { conditionOf, type OperatorRig, type Resource, startOperatorRig } from "./operator-rig.ts";
 
-const RESYNC_MS = 3_000;
+const RESYNC_MS = 1_500;
 /** A tenth more than the time between two looks, and what a busy machine takes to look. */
-const RIGHT_WITHIN_MS = RESYNC_MS * 1.1 + 1_000;
+const RIGHT_WITHIN_MS = RESYNC_MS * 1.1 + 2_000;
 
 const SHOP = { namespace: "shop" };
 
