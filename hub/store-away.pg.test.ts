@@ -62,7 +62,7 @@ test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, al
 
 test("a hub that starts while PostgreSQL is away says so, and welcomes sidecars as soon as it is back", async () => {
   await server.postgres.stop();
-  const hub = await it.start();
+  const hub = await it.begin();
   const early = it.stream(callerOfWeb).hello();
   expect(await early.ended).toMatchObject({ code: "UNAVAILABLE" });
   const call = it

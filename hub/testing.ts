@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogs, createMetrics, type Metrics, type Part, systemClock } from "@heauth/program";
+import { createLogs, createMetrics, type Metrics, type Part, pause, systemClock } from "@heauth/program";
 import {
   type CallError,
   connect,
@@ -24,7 +24,7 @@ import {
 } from "@heauth/store/testing";
 import { callerOfSocket } from "./callers.ts";
 import type { SocketDoor } from "./doors.ts";
-import { createHub, type HubLimits } from "./hub.ts";
+import { createHub, type HubLimits, type RunningHub } from "./hub.ts";
 
 /** Records are not what these tests are about. */
 export const noRecords: Recorder = { append: async () => [] };
@@ -113,8 +113,10 @@ export interface TestHubParts {
   readonly hubDatabase: Database;
   readonly operator: Database;
   readonly metrics: Metrics;
-  /** Starts the hub anew, on the same sockets. */
+  /** Starts the hub anew, on the same sockets, and waits until it is ready. */
   start(limits?: Partial<HubLimits>, goodbyesMs?: number): Promise<Part>;
+  /** Starts it, and waits for nothing: the store may be away. */
+  begin(limits?: Partial<HubLimits>, goodbyesMs?: number): Promise<RunningHub>;
   socketOf(caller: TestCaller): string;
   client(caller: TestCaller): HubClient;
   stream(caller: TestCaller): TestStream;
@@ -144,7 +146,7 @@ export async function testHub(
   const metrics = createMetrics();
   const { log } = createLogs({ program: "hub", level: "silent" });
   const clients: HubClient[] = [];
-  let hub: Part | undefined;
+  let hub: RunningHub | undefined;
 
   const socketOf = ({ pod, uid }: TestCaller) => join(folder, "run", `${pod}${uid ?? ""}.sock`);
   const doorOf = (caller: TestCaller): SocketDoor => {
@@ -160,6 +162,12 @@ export async function testHub(
     metrics,
     socketOf,
     async start(limits = {}, goodbyesMs = 0) {
+      const running = await parts.begin(limits, goodbyesMs);
+      // Nobody is sent to it before.
+      while (running.notReady() !== undefined) await pause(5);
+      return running;
+    },
+    async begin(limits = {}, goodbyesMs = 0) {
       await hub?.stop(AbortSignal.abort());
       const [programKey, doors] = [keys.hub, callers.map(doorOf)];
       const parts = { database: hubDatabase, programKey, doors, clock: systemClock, log, metrics };

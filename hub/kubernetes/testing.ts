@@ -2,7 +2,7 @@ import { createPrivateKey, randomBytes, sign } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, createLogs, createMetrics, type Metrics, systemClock } from "@heauth/program";
+import { type Clock, createLogs, createMetrics, type Metrics, pause, systemClock } from "@heauth/program";
 import {
   type ClusterClient,
   isClusterError,
@@ -136,6 +136,8 @@ export async function startClusterHub(api: TestCluster, { authority, certificate
       const doors = [{ listen: { host: "127.0.0.1", port: 0 }, identity: changing, callers }];
       hub = createHub({ database: hubDatabase, programKey: keys.hub, doors, clock, log, metrics, limits });
       await hub.start();
+      // Nobody is sent to it before.
+      while (hub.notReady() !== undefined) await pause(5);
       return hub;
     },
     tenant: (name) => insertTenant(database.superuser, name),
