@@ -8,11 +8,10 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { freePort } from "heauth/parts";
 import { runHeauth } from "../examples/clinic/tour/standalone.ts";
 import { eventually } from "./faults/eventually.ts";
+import { goOn, hang } from "./faults/hanging.ts";
 import { ask, type Load, type Outcome, startLoad, tally } from "./faults/load.ts";
 import { audit, query } from "./faults/records.ts";
-import { standStill } from "./faults/standing-still.ts";
 import type { Account } from "./standalone/people.ts";
-import { startedBy } from "./standalone/processes.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
 
 const PATIENT = "clinic/patient"; // maxStaleness 30s
@@ -214,21 +213,12 @@ test("stopped for 20 s: known sessions go on within maxStaleness, the rest is to
 
 test("hung for 8 s: the same, though every statement hangs with it", async () => {
   const server = postgres.pid ?? 0;
-  const signal = async (name: "SIGSTOP" | "SIGCONT") => {
-    const send = (pid: number) => (name === "SIGSTOP" ? standStill(pid) : process.kill(pid, name));
-    send(server);
-    for (const { pid } of await startedBy(server)) send(pid);
-  };
   const logins: ReturnType<typeof identity>[] = [];
-  const course = await outage(
-    { away: () => signal("SIGSTOP"), back: () => signal("SIGCONT") },
-    8_000,
-    async (unknown) => {
-      const url = rig.app(PATIENT);
-      expect(await ask(undefined, url, { path: "/patients/0", token: unknown })).toMatchObject({ status: 503 });
-      logins.push(identity("/auth", { ...nurse }));
-    },
-  );
+  const course = await outage({ away: () => hang(server), back: () => goOn(server) }, 8_000, async (unknown) => {
+    const url = rig.app(PATIENT);
+    expect(await ask(undefined, url, { path: "/patients/0", token: unknown })).toMatchObject({ status: 503 });
+    logins.push(identity("/auth", { ...nurse }));
+  });
   expectCourse(course);
   // It may have waited for the whole of it, or been told that it takes too long.
   for (const login of logins) expect([200, 503]).toContain((await login).status);

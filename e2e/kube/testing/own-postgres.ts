@@ -1,7 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type OwnServer, startOwnServer } from "@heauth/store/testing";
-import { standStill } from "../../faults/standing-still.ts";
-import { startedBy } from "../../standalone/processes.ts";
+import { goOn, hang } from "../../faults/hanging.ts";
 
 /** A PostgreSQL of the test's own, which can be away in two ways. */
 export interface OwnPostgres extends OwnServer {
@@ -25,13 +24,9 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
     }
   }
 
-  async function signal(name: "SIGSTOP" | "SIGCONT"): Promise<void> {
-    const { pid } = postgres;
-    if (pid === undefined) throw new Error("PostgreSQL does not run");
-    // The first one first: it must not start others meanwhile.
-    const send = (each: number) => (name === "SIGSTOP" ? standStill(each) : process.kill(each, name));
-    send(pid);
-    for (const { pid: child } of await startedBy(pid)) send(child);
+  function pid(): number {
+    if (postgres.pid === undefined) throw new Error("PostgreSQL does not run");
+    return postgres.pid;
   }
 
   return {
@@ -41,8 +36,8 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
       await away(ms, meanwhile, () => postgres.start());
     },
     async hungFor(ms, meanwhile) {
-      await signal("SIGSTOP");
-      await away(ms, meanwhile, () => signal("SIGCONT"));
+      await hang(pid());
+      await away(ms, meanwhile, () => goOn(pid()));
     },
   };
 }
