@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pause } from "@heauth/program";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { eventually } from "../faults/eventually.ts";
 import { CLUSTER_STARTS_WITHIN_MS, type Cluster, must, startCluster } from "./index.ts";
 import { buildEcho } from "./install/images.ts";
 
@@ -31,7 +31,7 @@ describe("a real cluster", () => {
   afterAll(async () => {
     await cluster?.kubectl(["delete", "namespace", NAMESPACE, RESTRICTED, "--ignore-not-found", "--wait=false"]);
     await cluster?.stop();
-  }, 60_000);
+  }, 180_000);
 
   test("leads from pod to pod by a Service's name, into the native sidecar", async () => {
     expect(await ask("http://app")).toMatch(SIDECAR);
@@ -93,7 +93,7 @@ describe("a real cluster", () => {
       const pid = async () => JSON.parse(await readFile(join(cluster.folder, "kubelet.pid"), "utf8")).pid;
       const before = await pid();
       await must(cluster.onNode("kill", ["-KILL", String(before)]));
-      while ((await pid()) === before) await pause(50);
+      expect(await eventually(pid, (now) => now !== before, 60_000)).not.toBe(before);
       await kubectl("rollout", "restart", "deployment/app");
       await kubectl("rollout", "status", "deployment/app", READY_WITHIN);
     },

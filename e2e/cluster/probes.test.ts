@@ -132,7 +132,14 @@ describe("probes and hooks of an app that denies everything without a session", 
         expect(await restartsOf(selector, APPS)).toEqual([0, 0, 0]);
       }
       console.log(`${killed} killed in two pods: both ready again after ${Date.now() - began} ms, no app restarted`);
-      expect((await scene.ask({ path: "/ready" })).status).toBe(401);
+      // The Service knows of it a moment later: until then nobody answers.
+      expect(
+        await eventually(
+          async () => (await scene.ask({ path: "/ready" })).status,
+          () => true,
+          WITHIN_MS,
+        ),
+      ).toBe(401);
     },
     300_000,
   );

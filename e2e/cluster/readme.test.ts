@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { kubeAssets } from "../kube/assets.ts";
 import { type InstalledCluster, installedCluster } from "./install/installed.ts";
+import { must } from "./must.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const EXAMPLE = "examples/notes/notes.yaml";
@@ -33,6 +34,11 @@ afterAll(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true });
 });
 
+async function enforced(): Promise<void> {
+  const condition = ["wait", "authpolicies", "--all", "--for=condition=Enforced", "--timeout=120s"];
+  await must(cluster.kubectl(["--namespace=notes", ...condition]));
+}
+
 test("the README's commands lead from an installed chart to a visited app and a verified ledger", async () => {
   const [build, install, ...others] = await commands();
   expect(build).toMatch(/^docker build /);
@@ -41,6 +47,8 @@ test("the README's commands lead from an installed chart to a visited app and a 
   const environment = { ...process.env, KUBECONFIG: cluster.kubeconfig, PATH: `${folder}:${process.env["PATH"]}` };
   const said: string[] = [];
   for (const command of others) {
+    // Whoever types them is slower than an Enforced, which takes two seconds.
+    if (command.startsWith("kubectl get tenants")) await enforced();
     const { stdout } = await run("sh", ["-euc", command], { cwd: folder, env: environment });
     said.push(stdout);
   }

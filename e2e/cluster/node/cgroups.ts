@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pause } from "@heauth/program";
 
 const ROOT = "/sys/fs/cgroup";
-const EMPTY_WITHIN_MS = 10_000;
+const EMPTY_WITHIN_MS = 60_000;
 const LOOK_AGAIN_MS = 50;
 
 /** Makes the group in every hierarchy (version 1), or in the only one. */

@@ -76,7 +76,7 @@ here(
   async () => {
     const before = chains();
     const left = await nodeEndedBy("SIGKILL");
-    const within = AbortSignal.timeout(10_000);
+    const within = AbortSignal.timeout(60_000);
     while (remains(left).processes.length > 0) await pause(50, within);
     expect(remains(left)).toMatchObject({ mounts: false, folder: true });
     const next = await temporaryFolder(PREFIX, removeNode);

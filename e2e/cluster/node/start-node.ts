@@ -9,6 +9,8 @@ import { READY } from "./ready.ts";
 
 const READY_WITHIN_MS = 150_000;
 const STOP_WITHIN_MS = 10_000;
+/** Dozens of processes have to go, on a busy machine. */
+const ENDED_WITHIN_MS = 60_000;
 const LOOK_AGAIN_MS = 20;
 const { log } = createLogs({ program: "node", level: "silent" });
 
@@ -54,7 +56,7 @@ export async function startNode(folder: string): Promise<RunningNode> {
   });
 
   async function ended(): Promise<void> {
-    const within = AbortSignal.timeout(STOP_WITHIN_MS);
+    const within = AbortSignal.timeout(ENDED_WITHIN_MS);
     while (first !== undefined && processIdentity(first) !== undefined) await pause(LOOK_AGAIN_MS, within);
   }
 

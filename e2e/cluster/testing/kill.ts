@@ -35,9 +35,13 @@ export async function podsOf(cluster: Cluster, namespace: string, selector: stri
     }));
 }
 
-/** `kill -9` of all of a container's processes, on the node. Answers when they have it, by `Date.now()`. */
+/** `kill -9` of all of a container's processes, on the node. Answers when they are gone, by `Date.now()`. */
 export async function killContainer(cluster: Cluster, pod: PodState, name: string): Promise<number> {
-  await must(cluster.onNode("kill", ["-KILL", ...(await processesOf(cluster, pod, name))]));
+  let pids = await processesOf(cluster, pod, name);
+  if (pids.length === 0) throw new Error(`no process of ${name} in ${pod.name} runs`);
+  // Some may just have ended by themselves, or with the first.
+  for (; pids.length > 0; pids = await processesOf(cluster, pod, name))
+    await cluster.onNode("kill", ["-KILL", ...pids]);
   return Date.now();
 }
 

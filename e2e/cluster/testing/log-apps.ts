@@ -38,7 +38,7 @@ function podNamed(name: string, spec: object, app = name): object {
 }
 
 function appSpec(image: string): object {
-  const readinessProbe = { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 };
+  const readinessProbe = { httpGet: { path: "/", port: 8080 }, periodSeconds: 1, timeoutSeconds: 5 };
   const container = { name: "app", image, imagePullPolicy: "IfNotPresent", args: ["listen", "8080"], readinessProbe };
   return { terminationGracePeriodSeconds: GRACE_SECONDS, containers: [container] };
 }

@@ -49,7 +49,11 @@ export function appObjects(name: string, image: string, options: SceneOptions) {
           metadata: { labels },
           spec: {
             containers: [
-              { name: "app", ...container, readinessProbe: { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 } },
+              {
+                name: "app",
+                ...container,
+                readinessProbe: { httpGet: { path: "/", port: 8080 }, periodSeconds: 1, timeoutSeconds: 5 },
+              },
             ],
             ...options.pod,
           },

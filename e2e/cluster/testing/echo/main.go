@@ -69,7 +69,7 @@ func listen(port string) {
 }
 
 func get(url string) {
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: 20 * time.Second}
 	answer, err := client.Get(url)
 	if err != nil {
 		fail(err)
