@@ -134,7 +134,7 @@ test("a watch that falls silent is cut and begun again", async () => {
       lists: [lists("5", map("a", "1", "1"))],
       watches: [sends(bookmark("6")), sends(event("MODIFIED", map("a", "2", "7")))],
     },
-    { quietMs: 60 },
+    { quietMs: 1_000 },
   );
   await follower.told("~a 1 2");
   expect(asked().slice(0, 3)).toEqual(["list", "watch 5", "watch 6"]);
