@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { type Child, type ChildOptions, createChild } from "./child.ts";
-import type { Exit } from "./child-run.ts";
+import type { Exit, Run } from "./child-run.ts";
 import { createLogs } from "./logs.ts";
 import { processIdentity } from "./process-identity.ts";
 import { ends } from "./testing/index.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });
-const soon = () => AbortSignal.timeout(5_000);
+const soon = () => AbortSignal.timeout(25_000);
 const LOOP = "while :; do sleep 0.05; done";
 
 let folder: string;
@@ -30,7 +30,7 @@ function shell(script: string, options: Partial<ChildOptions> = {}): Child {
     name: "script",
     log,
     command: () => ({ command: "/bin/sh", args: ["-c", script] }),
-    readyWithinMs: 3_000,
+    readyWithinMs: 25_000,
     stopWithinMs: 300,
     onLine: (line) => {
       if (line === "ready") said.resolve();
@@ -43,7 +43,9 @@ function shell(script: string, options: Partial<ChildOptions> = {}): Child {
 }
 
 test("is ready when it says so, has a pid, and ends with the stop signal", async () => {
-  const child = shell(`trap 'echo bye >${folder}/bye; exit 0' TERM; echo ready; ${LOOP}`);
+  const child = shell(`trap 'echo bye >${folder}/bye; exit 0' TERM; echo ready; ${LOOP}`, {
+    stopWithinMs: 25_000,
+  });
   await child.start();
   const pid = child.pid() as number;
   expect(processIdentity(pid)).toBeDefined();
@@ -88,9 +90,15 @@ test("one that ends before it is ready says why", async () => {
 });
 
 test("one that does not get ready in time is ended", async () => {
-  const child = shell(`echo $$ >${folder}/pid; ${LOOP}`, { readyWithinMs: 200 });
+  let pid = 0;
+  const ready = (run: Run) => {
+    pid = run.pid;
+    return new Promise<void>(() => {});
+  };
+  const child = shell(LOOP, { readyWithinMs: 200, ready });
   await expect(child.start()).rejects.toMatchObject({ code: "StartFailed" });
-  expect(processIdentity(Number(readFileSync(join(folder, "pid"), "utf8")))).toBeUndefined();
+  expect(pid).toBeGreaterThan(0);
+  expect(processIdentity(pid)).toBeUndefined();
 });
 
 test("a program that is not there cannot be run", async () => {

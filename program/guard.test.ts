@@ -13,8 +13,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Runs the script under a parent, kills the parent with SIGKILL, and gives the script's pid. */
-async function orphan(script: string): Promise<number> {
-  const parent = spawn(process.execPath, [join(import.meta.dirname, "testing/parent.ts"), script]);
+async function orphan(script: string, stopWithinMs = 500): Promise<number> {
+  const parent = spawn(process.execPath, [join(import.meta.dirname, "testing/parent.ts"), `${stopWithinMs}`, script]);
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   parent.kill("SIGKILL");
   await once(parent, "exit");
@@ -22,7 +22,8 @@ async function orphan(script: string): Promise<number> {
 }
 
 test("a child is asked to stop when its parent was killed", async () => {
-  const pid = await orphan(`trap 'touch ${folder}/asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done`);
+  const script = `trap 'touch ${folder}/asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done`;
+  const pid = await orphan(script, 10_000);
   expect(await ends(pid)).toBe(true);
   expect(existsSync(join(folder, "asked"))).toBe(true);
 });
