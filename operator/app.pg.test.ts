@@ -70,7 +70,7 @@ beforeEach(async () => {
   status = new Watched();
 });
 afterEach(async () => {
-  await running?.stop(AbortSignal.timeout(5000));
+  await running?.stop(AbortSignal.timeout(25_000));
   running = undefined;
   await store.drop();
   await rm(folder, { recursive: true, force: true });
@@ -146,7 +146,7 @@ describe("resources", () => {
     await start();
     await status.until(WEB, RESOLVED);
     const before = [await policies(), await tenants(), await events()];
-    await running?.stop(AbortSignal.timeout(5000));
+    await running?.stop(AbortSignal.timeout(25_000));
     tenant();
     await start();
     tenant();
@@ -193,7 +193,7 @@ describe("resources", () => {
     expect(await events()).toEqual(["tenant.changed", "policy.changed", "policy.changed"]);
     policy();
     await status.until(WEB, ACCEPTED);
-    await running?.stop(AbortSignal.timeout(5000));
+    await running?.stop(AbortSignal.timeout(25_000));
     source.remove(WEB);
     await start();
     expect(await policies()).toEqual([]);
@@ -266,11 +266,11 @@ test("the jobs run: what was written is sealed, anchored, and verifies; an expir
     (await store.superuser.query("SELECT FROM log_entry WHERE kind = 'block'")).length === 1 &&
     parseCheckpoint((await anchors.read({ name: "acme" })) ?? "").size ===
       (await store.superuser.query("SELECT FROM log_entry")).length;
-  for (const end = Date.now() + 10_000; !(await sealed()); await new Promise((wait) => setTimeout(wait, 50))) {
+  for (const end = Date.now() + 50_000; !(await sealed()); await new Promise((wait) => setTimeout(wait, 50))) {
     if (Date.now() > end) throw new Error("the block was not sealed in time");
   }
   expect(await store.superuser.query("SELECT reason FROM closed_block")).toEqual([{ reason: "SessionExpired" }]);
-  await operator.stop(AbortSignal.timeout(5000));
+  await operator.stop(AbortSignal.timeout(25_000));
   running = undefined;
   const verdict = await database.read(async (tx) =>
     verifyLedger(new LedgerReader(tx, tenantId), keys.pinned, await anchors.read({ name: "acme" }), {
@@ -278,4 +278,4 @@ test("the jobs run: what was written is sealed, anchored, and verifies; an expir
     }),
   );
   expect(verdict).toMatchObject({ status: "Intact", anchor: "Matched", findings: [], counts: { blocks: 1 } });
-});
+}, 60_000);

@@ -68,7 +68,12 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-const write = (name: string, text: string) => writeFile(join(folder, name), text);
+const writeInPlace = (name: string, text: string) => writeFile(join(folder, name), text);
+/** Whoever reads it meanwhile sees the former one or this one, never half of it. */
+const write = async (name: string, text: string) => {
+  await writeInPlace(`${name}.new`, text);
+  await rename(join(folder, `${name}.new`), join(folder, name));
+};
 const idle = () => source.get("Tenant", "", "acme")?.inForce?.spec.sessions.idleTimeout;
 
 test("start reads everything and tells of it", async () => {
@@ -89,7 +94,7 @@ test("a change, a mistake, its correction and a removal are seen", async () => {
   await write("tenant.yaml", tenant("10m"));
   await source.start();
 
-  await write("tenant.yaml", tenant("20m"));
+  await writeInPlace("tenant.yaml", tenant("20m"));
   await until(() => idle() === "20m");
 
   await write("tenant.yaml", tenant("soon"));
@@ -111,8 +116,7 @@ test("a change, a mistake, its correction and a removal are seen", async () => {
 test("a file replaced by renaming, as editors do, and a new folder are seen", async () => {
   await write("tenant.yaml", tenant("10m"));
   await source.start();
-  await write("tenant.yaml.new", tenant("15m"));
-  await rename(join(folder, "tenant.yaml.new"), join(folder, "tenant.yaml"));
+  await write("tenant.yaml", tenant("15m"));
   await until(() => idle() === "15m");
   await mkdir(join(folder, "more"));
   await write("more/web.yaml", policy);

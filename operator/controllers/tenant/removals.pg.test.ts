@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -33,7 +33,11 @@ kind: AuthPolicy
 metadata: {name: web, namespace: shop}
 spec: {tenantRef: {name: acme}, selector: {matchLabels: {app: web}}, ports: [{port: 8080, protocol: HTTP}]}
 `;
-const write = (name: string, text: string) => writeFile(join(folder, name), text);
+/** Whoever reads it meanwhile sees the former one or this one, never half of it. */
+const write = async (name: string, text: string) => {
+  await writeFile(join(folder, `${name}.new`), text);
+  await rename(join(folder, `${name}.new`), join(folder, name));
+};
 const told = (key: { kind: string }) =>
   new Promise<void>((resolve) => {
     const end = rig.source.onChange((changed) => {
