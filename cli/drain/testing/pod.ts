@@ -18,6 +18,8 @@ export interface PodOptions {
   readonly hub: string;
   /** The pinned keys, as a file's text. */
   readonly keys: string;
+  /** How long the sidecar takes at most to end: `5s`. */
+  readonly stopWithin: string;
 }
 
 /** A sidecar. */
@@ -79,7 +81,7 @@ export class Pod {
       [
         ...[HEAUTH, "sidecar", `--hub=${this.#options.hub}`, `--identity-keys=${at("keys.json")}`, `--wal=${this.wal}`],
         ...[`--socket=${at("ext-authz.sock")}`, `--pod-envoy=${this.podEnvoy}`, `--pod-envoy-port=${this.port}`],
-        ...["--wal-quota=16", "--stop-within=5s"],
+        ...["--wal-quota=16", `--stop-within=${this.#options.stopWithin}`],
       ],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
