@@ -114,7 +114,7 @@ export class Tenancy {
     const tenant = await eventually(
       () => this.tenant(),
       (found) => found === undefined,
-      20_000,
+      60_000,
     );
     if (tenant !== undefined) throw new Error(`tenant ${this.name} is still there: ${JSON.stringify(tenant.status)}`);
   }
@@ -161,7 +161,7 @@ export class Tenancy {
   }
 
   async #until(ask: () => Promise<Resource | undefined>, wanted: (found: Resource) => boolean): Promise<Resource> {
-    const found = await eventually(ask, (answer) => answer !== undefined && wanted(answer), 20_000);
+    const found = await eventually(ask, (answer) => answer !== undefined && wanted(answer), 60_000);
     if (found !== undefined && wanted(found)) return found;
     const logs = this.#rig.operators().flatMap(({ log }) => log.slice(-15).map((line) => JSON.stringify(line)));
     throw new Error(`${this.name} did not become as wanted: ${JSON.stringify(found?.status)}\n${logs.join("\n")}`);
