@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { eventually } from "../faults/eventually.ts";
 import { API_SERVER_STARTS_WITHIN_MS, describeKube } from "./jest.ts";
 import type { ProgramProcess } from "./operator-process.ts";
-import { conditionOf, type OperatorRig, startOperatorRig } from "./operator-rig.ts";
+import { conditionOf, type OperatorRig, startOperatorRig, UNHURRIED_LEASE } from "./operator-rig.ts";
 
 const tenant = (spec: object = {}) => ({
   apiVersion: "heauth.io/v1alpha1",
@@ -38,7 +38,7 @@ describeKube("heauth operator on a real API server and a real database", () => {
   let rig: OperatorRig;
   let operator: ProgramProcess;
   beforeAll(async () => {
-    rig = await startOperatorRig();
+    rig = await startOperatorRig({ lease: UNHURRIED_LEASE });
     operator = await rig.startOperator();
     await operator.ready();
   }, API_SERVER_STARTS_WITHIN_MS);
@@ -78,7 +78,7 @@ describeKube("heauth operator on a real API server and a real database", () => {
       /^NAME +READY +SEALED +CHECKPOINT +AGE\nacme +True +\d+ +\S+ +\S+\n$/,
     );
     expect(await rig.kubectl("describe", "tenant", "acme")).toMatch(/Normal +Ready .*heauth.io\/operator/);
-  });
+  }, 120_000);
 
   test("a namespace that loses its label loses the policy, and has it back with the label", async () => {
     await rig.apply(namespace({ team: "globex" }));
@@ -87,7 +87,7 @@ describeKube("heauth operator on a real API server and a real database", () => {
     await rig.apply(namespace({ team: "acme" }));
     await rig.until("authpolicy/web", (each) => conditionOf(each, "ResolvedRefs") === "True", { namespace: "shop" });
     expect(await rows("SELECT name FROM policy")).toEqual([{ name: "web" }]);
-  });
+  }, 120_000);
 
   test("it tells how it does: leader, queue, reconciling, informers, log, anchors", async () => {
     expect(await operator.metric("heauth_leader")).toBe(1);
@@ -123,7 +123,7 @@ describeKube("heauth operator on a real API server and a real database", () => {
     expect(await rows("SELECT FROM journal_head WHERE NOT final")).toEqual([]);
     const bad = operator.log.filter(({ level }) => level === "error" || level === "fatal");
     expect(bad).toEqual([]);
-  });
+  }, 120_000);
 
   test("another one takes over, seals what the former one recorded at its end, and nothing else", async () => {
     const stored = await rows("SELECT * FROM policy");
@@ -141,7 +141,7 @@ describeKube("heauth operator on a real API server and a real database", () => {
     expect(await rows("SELECT * FROM policy")).toEqual(stored);
     expect(await next.stop()).toBe(0);
     expect(await size()).toBe(sealed);
-  });
+  }, 120_000);
 
   test("one that starts where nothing has changed writes nothing", async () => {
     const seen = async () => [
@@ -154,7 +154,7 @@ describeKube("heauth operator on a real API server and a real database", () => {
     await next.said(({ msg }) => msg === "everything has been reconciled once");
     expect(await next.stop()).toBe(0);
     expect(await seen()).toEqual(before);
-  });
+  }, 120_000);
 });
 
 describeKube("heauth operator before there is anything", () => {
@@ -174,7 +174,7 @@ describeKube("heauth operator before there is anything", () => {
     });
     expect(await operator.stop()).toBe(0);
     expect(await rig.store.superuser.query("SELECT FROM pg_namespace WHERE nspname = 'heauth'")).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describeKube("heauth operator while the API server is away", () => {
@@ -202,7 +202,7 @@ describeKube("heauth operator while the API server is away", () => {
       (
         await superuser.query<{ close_reason: string }>("SELECT close_reason FROM session WHERE id = $1", [session.id])
       )[0]?.close_reason;
-    expect(await eventually(reason, (why) => why === "SessionExpired")).toBe("SessionExpired");
+    expect(await eventually(reason, (why) => why === "SessionExpired", 60_000)).toBe("SessionExpired");
     expect(await operator.probe("healthz")).toMatchObject({ status: 200 });
     expect(await operator.probe("readyz")).toMatchObject({ status: 503, problems: { resources: expect.any(String) } });
     expect(await rig.leader()).toBe("");
@@ -214,5 +214,5 @@ describeKube("heauth operator while the API server is away", () => {
     door.refuse();
     // What it knows it goes on with; an end does not wait for the API server.
     expect(await operator.stop()).toBe(0);
-  });
+  }, 120_000);
 });
