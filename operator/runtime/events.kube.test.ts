@@ -24,7 +24,7 @@ describeKube("events on a real API server", () => {
     const text = { type: "Warning", reason: "Invalid", action: "Reconcile", note: "ä".repeat(2_000) } as const;
     events.record({ apiVersion, kind: "Tenant", namespace: "", name: "t".repeat(250), uid: "u" }, text);
     events.record({ apiVersion, kind: "AuthPolicy", namespace: "default", name: "web" }, { ...text, note: "no rule" });
-    await events.stop(AbortSignal.timeout(5_000));
+    await events.stop(AbortSignal.timeout(25_000));
 
     const { items } = await server.client.list<KubeObject & { note?: string }>(EVENTS, { namespace: "default" });
     const ours = items.filter(
@@ -39,5 +39,5 @@ describeKube("events on a real API server", () => {
     });
     const shown = await server.kubectl(["events", "--for", "authpolicy/web", "-n", "default"]);
     expect(`${shown.stdout}${shown.stderr}`).toContain("no rule");
-  }, 30_000);
+  }, 60_000);
 });

@@ -17,7 +17,7 @@ import { KubernetesSource } from "./kubernetes-source.ts";
 
 const { log } = createLogs({ program: "test", level: "silent" });
 const ACME: ResourceKey = { kind: "Tenant", namespace: "", name: "acme" };
-const PODS_EVERY_MS = 300;
+const PODS_EVERY_MS = 600;
 
 describeKube("resources on a real API server", () => {
   let server: ApiServer;
@@ -209,8 +209,10 @@ describeKube("resources on a real API server", () => {
     await api.create(AUTH_POLICIES, policyObject("shop", "api"));
     const source = await started();
     const names = Array.from({ length: 8 }, (_, n) => `web-${n}`);
-    for (const name of names) await api.create(PODS, podObject("shop", name, { app: "web" }, { injected: true }));
-    await api.create(PODS, podObject("shop", "web-plain", { app: "web" }));
+    await Promise.all([
+      ...names.map((name) => api.create(PODS, podObject("shop", name, { app: "web" }, { injected: true }))),
+      api.create(PODS, podObject("shop", "web-plain", { app: "web" })),
+    ]);
     await until(() => source.pods.of("shop").length === 9 && told.length >= 2);
     expect(told.length).toBeLessThan(9);
     expect(new Set(told)).toEqual(new Set(["AuthPolicy/shop/web"]));
