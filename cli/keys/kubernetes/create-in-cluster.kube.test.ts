@@ -3,7 +3,15 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
-import { type ClusterClient, CONFIG_MAPS, NAMESPACES, openCluster, SECRETS } from "@heauth/program/kubernetes";
+import { pause } from "@heauth/program";
+import {
+  type ClusterClient,
+  CONFIG_MAPS,
+  NAMESPACES,
+  openCluster,
+  type ResourceType,
+  SECRETS,
+} from "@heauth/program/kubernetes";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { newKeySet } from "../key-set.ts";
 import { createKeysInCluster } from "./create-in-cluster.ts";
@@ -18,6 +26,13 @@ const NAMES = {
   ledgerConfigMap: "heauth-ledger-keys",
 };
 const secretNames = [NAMES.identitySecret, NAMES.hubSecret, NAMES.operatorSecret, NAMES.cliSecret];
+const ACCESS_REVIEWS: ResourceType = {
+  group: "authorization.k8s.io",
+  version: "v1",
+  plural: "subjectaccessreviews",
+  kind: "SubjectAccessReview",
+  namespaced: false,
+};
 /** The draft, the five, and the draft's end. */
 const WRITES = 7;
 
@@ -38,7 +53,7 @@ describeKube("keys in a cluster", () => {
     await admin.create(NAMESPACES, { metadata: { name: names.namespace } });
     await install(names.namespace);
     own = (await openCluster({ kubeconfig: await server.kubeconfig(account()) })).client;
-  });
+  }, 60_000);
 
   const account = () => ({ serviceAccount: "keys", namespace: names.namespace });
 
@@ -70,6 +85,20 @@ describeKube("keys in a cluster", () => {
     ];
     const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
     expect(await server.kubectl(["apply", "-f", "-"], list)).toMatchObject({ code: 0 });
+    while (!(await mayDelete(namespace))) await pause(20);
+  }
+
+  /** Whether the API server goes by those rights already: it hears of them some time after they were written. */
+  async function mayDelete(namespace: string): Promise<boolean> {
+    const review = {
+      metadata: {},
+      spec: {
+        user: `system:serviceaccount:${namespace}:keys`,
+        resourceAttributes: { namespace, verb: "delete", resource: "secrets", name: DRAFT.name },
+      },
+    };
+    const { status } = await admin.create<typeof review & { status?: { allowed: boolean } }>(ACCESS_REVIEWS, review);
+    return status?.allowed === true;
   }
 
   /** Every file, of however many there are. */
