@@ -90,7 +90,9 @@ describeKube("heauth webhook as its own account", () => {
       return { ok: answer?.ok ?? false, text: (await answer?.text()) ?? "" };
     };
     for (let tries = 0; !(await page("/readyz")).ok; tries++) {
-      if (tries === 200 || started.exitCode !== null) throw new Error("heauth webhook does not get ready");
+      if (tries === 1_200 || started.exitCode !== null || started.signalCode !== null) {
+        throw new Error("heauth webhook does not get ready");
+      }
       await pause(50);
     }
     return { port, page, process: started };
@@ -110,7 +112,7 @@ describeKube("heauth webhook as its own account", () => {
     await patch("mutatingwebhookconfiguration", [0]);
     await patch("validatingwebhookconfiguration", [0, 1]);
     let refused = await create(changed(authPolicy, "spec.rules.2.when", "nonsense"));
-    for (let tries = 0; refused.stderr.includes("failed calling webhook") && tries < 50; tries++) {
+    for (let tries = 0; refused.stderr.includes("failed calling webhook") && tries < 300; tries++) {
       await pause(100);
       refused = await create(changed(authPolicy, "spec.rules.2.when", "nonsense"));
     }
@@ -137,7 +139,7 @@ describeKube("heauth webhook as its own account", () => {
 
     running.kill("SIGTERM");
     expect(await once(running, "exit")).toEqual([0, null]);
-  }, 60_000);
+  }, 120_000);
 
   const pod = {
     apiVersion: "v1",
@@ -207,5 +209,5 @@ describeKube("heauth webhook as its own account", () => {
     expect(await once(running, "exit")).toEqual([0, null]);
     const events = (await server.audit()).slice(since).filter(({ user }) => user.username.includes("heauth-webhook"));
     expect(events).toEqual([]);
-  }, 30_000);
+  }, 90_000);
 });
