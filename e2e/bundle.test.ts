@@ -26,7 +26,7 @@ beforeAll(async () => {
   bundle = join(folder, "bundle");
   await run(process.execPath, [BUNDLE, bundle]);
   db = await testDatabase({ migrated: false });
-});
+}, 60_000);
 afterAll(async () => {
   if (standalone?.exitCode === null && standalone.signalCode === null) {
     standalone.kill("SIGKILL");
@@ -112,7 +112,7 @@ test("all of heauth runs from it: a sidecar and an Envoy before an app, and some
   } finally {
     app.close();
   }
-});
+}, 120_000);
 
 test("tells the licences of all that is in it, and what that is", async () => {
   const licences = await readFile(join(bundle, "LICENSES.txt"), "utf8");

@@ -58,7 +58,14 @@ describeKube("rights that the manifests give", () => {
       command,
       args: () => Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
       ready: async (_run, signal) => {
-        while ((await can("admin", "create", "authpolicies.heauth.io")) !== "yes") await pause(100, signal);
+        // Each role is filled by itself.
+        for (const [who, verb] of [
+          ["admin", "create"],
+          ["edit", "get"],
+          ["view", "list"],
+        ] as const) {
+          while ((await can(who, verb, "authpolicies.heauth.io")) !== "yes") await pause(100, signal);
+        }
       },
     });
     await child.start();

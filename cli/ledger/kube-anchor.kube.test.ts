@@ -135,15 +135,19 @@ describeKube("the anchor in a Tenant's status", () => {
     });
   });
 
-  test("of a server that does not answer is said", async () => {
-    await server.stopServer();
-    try {
-      await expect(verify()).rejects.toMatchObject({
-        code: "NotReady",
-        message: expect.stringMatching(/does not answer/),
-      });
-    } finally {
-      await server.startServer();
-    }
-  });
+  test(
+    "of a server that does not answer is said",
+    async () => {
+      await server.stopServer();
+      try {
+        await expect(verify()).rejects.toMatchObject({
+          code: "NotReady",
+          message: expect.stringMatching(/does not answer/),
+        });
+      } finally {
+        await server.startServer();
+      }
+    },
+    API_SERVER_STARTS_WITHIN_MS,
+  );
 });
