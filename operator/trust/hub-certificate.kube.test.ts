@@ -1,7 +1,7 @@
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { type ClusterClient, CONFIG_MAPS, isClusterError, SECRETS } from "@heauth/program/kubernetes";
 import { createManualClock } from "@heauth/program/testing";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { trustBundle } from "../certificates/certificate-set.ts";
 import { issueAuthority, issueLeaf } from "../certificates/issue.ts";
 import { parsedCertificate, validityOf } from "../certificates/pair.ts";
@@ -12,6 +12,9 @@ import { type ConfigMap, TRUST } from "./trust-map.ts";
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 const encoded = (text: string) => Buffer.from(text).toString("base64");
+
+// What is waited for may take as long as `eventually` has patience.
+jest.setTimeout(60_000);
 
 describeKube("the hub's certificate in a real cluster", () => {
   let server: ApiServer;

@@ -1,9 +1,12 @@
 import { API_SERVER_STARTS_WITHIN_MS, type ApiServer, describeKube, startApiServer } from "@heauth/e2e/kube";
 import { type ClusterClient, CONFIG_MAPS, type KubeObject, openCluster, SECRETS } from "@heauth/program/kubernetes";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { trustBundle } from "../certificates/certificate-set.ts";
 import { ACCOUNT, eventually, HUB, LABEL, OWN, TrustRig } from "./testing/trust-rig.ts";
 import { type ConfigMap, TRUST } from "./trust-map.ts";
+
+// What is waited for may take as long as `eventually` has patience.
+jest.setTimeout(60_000);
 
 describeKube("what sidecars trust, in a real cluster", () => {
   let server: ApiServer;
