@@ -70,7 +70,7 @@ describe("afterwards", () => {
     for (const { rule, method, path } of records) {
       expect([rule, method, path]).toEqual(["read-patient", "GET", "/patients/4711"]);
     }
-  });
+  }, 90_000);
 
   test("exactly the reasons that are a mismatch have raised alerts", async () => {
     await rows.records([...expected.keys()]);
@@ -80,7 +80,7 @@ describe("afterwards", () => {
     // The stolen refresh token is identity's to tell of.
     expect([...raised].sort()).toEqual([...alerting, "RefreshReuse"].sort());
     expect(alerting).toEqual(["BadSignature", "SessionClosed", "WrongAudience", "WrongTenant"]);
-  });
+  }, 90_000);
 
   test("forged tags raise one when they come in a run", async () => {
     const forged = scene.joy.token({ header: { kid: `${scene.joy.login.session}.AAAAAAAAAAAAAAAA` } });
@@ -89,7 +89,7 @@ describe("afterwards", () => {
     const raised = (await rows.alerts(scene.joy.login.tenantId)).filter(({ reason }) => reason === "BadTag");
     expect(raised).toEqual([{ reason: "BadTag", session_id: null, count: expect.any(String) }]);
     expect(Number(raised[0]?.count)).toBeGreaterThanOrEqual(20);
-  });
+  }, 90_000);
 
   test("good ones are let through, by the same sidecar", async () => {
     const { joy } = scene;

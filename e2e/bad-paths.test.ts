@@ -200,4 +200,4 @@ test("each refusal has its record, and the same sidecar still answers", async ()
   expect(await asNurse("/office")).toMatchObject({ status: 200 });
   expect(await rig.sidecar()).toEqual(sidecar);
   expect(await rows.alerts((await rows.query<{ id: string }>("SELECT id FROM tenant"))[0]?.id ?? "")).toEqual([]);
-});
+}, 90_000);

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deriveRefreshKey, deriveSessionKeyPair } from "@heauth/core/sessions";
 import { mintRefreshToken } from "@heauth/core/tokens";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { get, rawRequest } from "./envoy/raw-request.ts";
 import { eventually } from "./faults/eventually.ts";
 import { createForge, type Forge, privateKeyOf } from "./standalone/forge.ts";
@@ -13,6 +13,9 @@ import { type Rig, startRig } from "./standalone/rig.ts";
 import { openRows, type Rows } from "./standalone/rows.ts";
 import { guessedSeeds } from "./thieves/guessed-seeds.ts";
 import { announce, plantSession } from "./thieves/planted-session.ts";
+
+/** Longer than the longest wait within a test. */
+jest.setTimeout(120_000);
 
 let rig: Rig;
 let rows: Rows;
