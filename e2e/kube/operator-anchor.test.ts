@@ -47,7 +47,17 @@ describeKube("the anchor of a log that is being sealed", () => {
   const logSize = async (of = tenancy) =>
     Number((await rows<{ size: string }>("SELECT size FROM log_head WHERE tenant_id = $1", of))[0]?.size);
 
+  async function expectAllSealed(of: Tenancy): Promise<void> {
+    const waiting = await eventually(
+      () => rows("SELECT FROM seal_queue WHERE tenant_id = $1", of),
+      ({ length }) => length === 0,
+      30_000,
+    );
+    expect(waiting).toEqual([]);
+  }
+
   test("that an administrator moves on, to what nobody signed, stops the log for all to see, until it is recovered", async () => {
+    await expectAllSealed(forged);
     const { time } = await anchor("forged");
     const root = Buffer.alloc(32, 7);
     const moved = { epoch: 3, size: 1_000_000 };
@@ -77,11 +87,7 @@ describeKube("the anchor of a log that is being sealed", () => {
     const sealing = (async () => {
       const until = Date.parse(first.time) + SEALED_FOR_MS;
       while (Date.now() < until) await logins.open(tenancy.id);
-      const waiting = await eventually(
-        () => rows("SELECT FROM seal_queue WHERE tenant_id = $1", tenancy),
-        ({ length }) => length === 0,
-      );
-      expect(waiting).toEqual([]);
+      await expectAllSealed(tenancy);
       const size = await logSize();
       await rig.until("tenant/acme", (each) => anchorOf(each).size === size, { withinMs: ANCHORED_WITHIN_MS });
     })().finally(() => {

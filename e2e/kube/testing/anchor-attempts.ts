@@ -1,4 +1,4 @@
-import { apiVersionOf, type KubeObject, TENANTS } from "@heauth/program/kubernetes";
+import { apiVersionOf, isClusterError, type KubeObject, TENANTS } from "@heauth/program/kubernetes";
 import type { OperatorRig, Resource } from "../operator-rig.ts";
 import { tenantObject } from "./objects.ts";
 
@@ -47,8 +47,16 @@ export function anchorAttempts(
     if (code !== 0) throw new Error(stderr);
   }
   async function replace(status: object | undefined, place?: { readonly subresource: "status" }): Promise<void> {
-    const { status: _, ...live } = await client.get<KubeObject & Resource>(TENANTS, { name });
-    await client.replace(TENANTS, { ...live, ...(status && { status }) } as KubeObject, place);
+    for (;;) {
+      const { status: _, ...live } = await client.get<KubeObject & Resource>(TENANTS, { name });
+      try {
+        await client.replace(TENANTS, { ...live, ...(status && { status }) } as KubeObject, place);
+        return;
+      } catch (error) {
+        // The operator has written between the two.
+        if (!isClusterError(error, "Conflict")) throw error;
+      }
+    }
   }
   const status = "--subresource=status";
   const toStatus = { subresource: "status" } as const;
