@@ -185,8 +185,7 @@ describeKube("lives of Tenants and AuthPolicies", () => {
       message: expect.stringContaining(`heauth.io/adopt: ${id}`),
     });
     expect(refused.status?.tenantId).toBeUndefined();
-    const web = await rig.get("authpolicy/wayne", "shop");
-    expect(conditionOf(web, "ResolvedRefs")).toBe("False");
+    await rig.until("authpolicy/wayne", (each) => conditionOf(each, "ResolvedRefs") === "False", SHOP);
 
     await put(tenantObject("wayne", {}, { "heauth.io/adopt": "01920000-0000-7000-8000-000000000000" }));
     await rig.until("tenant/wayne", (each) => ready(each)?.reason === "AdoptionMismatch");
