@@ -12,7 +12,7 @@ import {
   VALIDATING_WEBHOOKS,
 } from "@heauth/program/kubernetes";
 import { createManualClock } from "@heauth/program/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from "@jest/globals";
 import { type CertificateSet, fromSecretData, toSecretData, trustBundle } from "../../certificates/certificate-set.ts";
 import { issueAuthority, issueLeaf } from "../../certificates/issue.ts";
 import { parsedCertificate } from "../../certificates/pair.ts";
@@ -32,6 +32,9 @@ import {
 const DAY = 86_400_000;
 const HOST = `${NAME}.${NAMESPACE}.svc`;
 const secretName = { namespace: NAMESPACE, name: SECRET };
+
+// What is waited for may take as long as `eventually` has patience.
+jest.setTimeout(60_000);
 
 describeKube("certificates in a real cluster", () => {
   let server: ApiServer;
