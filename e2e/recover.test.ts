@@ -74,4 +74,4 @@ test("after a restored backup the log stops, goes on when it is told to, and ver
   expect(await ledger("recover", "--yes", "--reason", "again")).toMatchObject({ code: 2 });
   const told = await query(await rig.databaseUrl(), "SELECT epoch, finding FROM heauth.audit_recovery");
   expect(told).toEqual([{ epoch: 1, finding: "RolledBack" }]);
-}, 120_000);
+}, 240_000);
