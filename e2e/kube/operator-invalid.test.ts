@@ -125,7 +125,7 @@ describeKube("resources that are wrong in a way that the CRDs can't know", () =>
     expect(now.map(({ status }) => [status?.tenantId, status?.policyDigest])).toEqual(
       before.map(({ status }) => [status?.tenantId, status?.policyDigest]),
     );
-  });
+  }, 120_000);
 
   test("under a tenant that is not known to be good nothing changes, and a policy that never was good is not in force", async () => {
     const { metadata } = await put(changed(authPolicy, "spec.mode", "Shadow"));

@@ -54,7 +54,7 @@ describeKube("a database that was restored to before a tenant existed", () => {
     expect(found.status).toMatchObject({ tenantId: tenancy.id, ledger: { note: before.status?.ledger?.note } });
     expect(await tenants()).toEqual([]);
     expect(await operator.metric("heauth_reconciles_total", { outcome: "error" })).toBe(0);
-  });
+  }, 120_000);
 
   test(
     "annotated, it begins anew as who it was, and its log goes on when a person says so",
