@@ -29,7 +29,7 @@ describeKube("an operator whose PostgreSQL", () => {
     await operator.ready();
     duty = await takeDuty(rig, "duty");
     await duty.work();
-  }, API_SERVER_STARTS_WITHIN_MS);
+  }, 2 * API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await duty?.stop();
     await rig?.stop();

@@ -70,7 +70,7 @@ describeKube("the operator is killed", () => {
     rigs = await startOperatorRigs(2);
     for (const start of await Promise.allSettled(rigs.map(startPlace)))
       if (start.status === "rejected") throw start.reason;
-  }, API_SERVER_STARTS_WITHIN_MS);
+  }, 2 * API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await Promise.all(places.map(({ succession }) => succession.stop()));
     await Promise.all(rigs.map((rig) => rig.stop()));

@@ -23,7 +23,7 @@ export interface Succession {
   stop(): Promise<void>;
 }
 
-const REACHED_WITHIN_MS = 8_000;
+const REACHED_WITHIN_MS = 30_000;
 
 export async function startSuccession(rig: OperatorRig): Promise<Succession> {
   const started: Promise<WatchedOperator>[] = [];
