@@ -15,13 +15,14 @@ beforeAll(async () => {
 });
 afterAll(() => home?.stop());
 
-/** Sends bytes as they are, and gives what came until the server closed, or half a second passed without any more. */
+/** Sends bytes as they are, and gives what came until the server closed, or half a second passed without any more after the first. */
 async function raw(bytes: string | Buffer): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   const { promise, resolve } = Promise.withResolvers<void>();
   let answer = "";
-  socket.setTimeout(500, resolve);
+  socket.setTimeout(25_000, resolve);
   socket.on("data", (data) => {
+    socket.setTimeout(500);
     answer += data.toString("latin1");
   });
   socket.on("error", () => resolve()).on("close", () => resolve());
