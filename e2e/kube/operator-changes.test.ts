@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { namespaceObject, policyObject, tenantObject } from "../../operator/testing/kube-objects.ts";
 import { API_SERVER_STARTS_WITHIN_MS, describeKube } from "./jest.ts";
 import type { ProgramProcess } from "./operator-process.ts";
-import type { OperatorRig, Resource } from "./operator-rig.ts";
+import { type OperatorRig, type Resource, UNHURRIED_LEASE } from "./operator-rig.ts";
 import { type IdleMinute, idleMinute } from "./testing/idle-minute.ts";
 import { startOperatorRigs } from "./testing/rigs.ts";
 
@@ -32,7 +32,7 @@ describeKube("changes of Tenants and AuthPolicies", () => {
   const tookMs: { readonly name: string; readonly ms: number }[] = [];
 
   beforeAll(async () => {
-    rigs = await startOperatorRigs(2);
+    rigs = await startOperatorRigs(2, { lease: UNHURRIED_LEASE });
     const [changing, quiet] = rigs as [OperatorRig, OperatorRig];
     rig = changing;
     idle = idleMinute(quiet);
@@ -42,7 +42,7 @@ describeKube("changes of Tenants and AuthPolicies", () => {
     operator = await rig.startOperator({ flags: ["--resync", "20s"] });
     await operator.ready();
     await operator.said(({ msg }) => msg === "everything has been reconciled once");
-  }, API_SERVER_STARTS_WITHIN_MS);
+  }, 2 * API_SERVER_STARTS_WITHIN_MS);
   afterAll(async () => {
     await Promise.all(rigs.map((each) => each.stop()));
   });

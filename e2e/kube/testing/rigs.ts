@@ -1,8 +1,8 @@
-import { type OperatorRig, startOperatorRig } from "../operator-rig.ts";
+import { type OperatorRig, type OperatorRigOptions, startOperatorRig } from "../operator-rig.ts";
 
 /** Several at once; when one does not start, none is left. */
-export async function startOperatorRigs(count: number): Promise<OperatorRig[]> {
-  const starts = await Promise.allSettled(Array.from({ length: count }, () => startOperatorRig()));
+export async function startOperatorRigs(count: number, options: OperatorRigOptions = {}): Promise<OperatorRig[]> {
+  const starts = await Promise.allSettled(Array.from({ length: count }, () => startOperatorRig(options)));
   const rigs = starts.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
   const failed = starts.find((start) => start.status === "rejected");
   if (failed === undefined) return rigs;
