@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => it.stop());
 
-function lookUp(tenant: string, sessions: string[], deadlineMs = 3000) {
+function lookUp(tenant: string, sessions: string[], deadlineMs = 20_000) {
   return client.call("lookUpSessions", { tenant, sessions }, { deadlineMs });
 }
 
@@ -99,7 +99,7 @@ describe("looking up sessions", () => {
 });
 
 describe("journals", () => {
-  const deadline = { deadlineMs: 5000 };
+  const deadline = { deadlineMs: 20_000 };
 
   function journal(options: Partial<{ tenant: string; pod: string; recovers: string[] }> = {}) {
     const { tenant = acme, pod = "shop/web-0", recovers } = options;

@@ -22,7 +22,8 @@ export async function stoppableServer(): Promise<StoppableServer> {
   await migrate(postgres.url());
   const opened: Database[] = [];
   const database = async (role: ProgramRole | null) => {
-    const one = await openDatabase({ url: postgres.url(), role, applicationName: "test", statementTimeout: 2000 });
+    const limits = { connectTimeout: 20_000, statementTimeout: 2000 };
+    const one = await openDatabase({ url: postgres.url(), role, applicationName: "test", ...limits });
     opened.push(one);
     return one;
   };

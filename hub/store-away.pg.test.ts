@@ -1,7 +1,7 @@
 import { uuidv7 } from "@heauth/program";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type StoppableServer, stoppableServer } from "./stoppable-server.ts";
-import { callerOfWeb, type TestHubParts, type TestStream, testHub, web } from "./testing.ts";
+import { callerOfWeb, type TestHubParts, testHub, web, youngProbe } from "./testing.ts";
 
 let server: StoppableServer;
 let it: TestHubParts;
@@ -13,32 +13,30 @@ beforeAll(async () => {
   acme = await it.tenant("acme");
   await it.put(acme, web);
   await it.start();
-}, 30_000);
+}, 120_000);
 
 afterAll(async () => {
   await it?.stop();
   await server?.end();
 }, 30_000);
 
-async function youngProbe(stream: TestStream): Promise<void> {
-  while ((await stream.probe()) > 500) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
 test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, all is well within 5 s", async () => {
   const stream = it.stream(callerOfWeb).hello();
   const { seq } = await stream.next("begin");
   const client = it.client(callerOfWeb);
   const session = await it.session(acme);
-  const lookUp = () => client.call("lookUpSessions", { tenant: acme, sessions: [session] }, { deadlineMs: 2000 });
+  const lookUp = () => client.call("lookUpSessions", { tenant: acme, sessions: [session] }, { deadlineMs: 20_000 });
   await lookUp();
 
+  const before = performance.now();
+  const ageBefore = await stream.probe();
   await server.postgres.stop();
-  const away = performance.now();
   await expect(lookUp()).rejects.toMatchObject({ code: "UNAVAILABLE" });
   await new Promise((resolve) => setTimeout(resolve, 700));
   const age = await stream.probe();
   expect(age).toBeGreaterThanOrEqual(700);
-  expect(age).toBeLessThanOrEqual(performance.now() - away + 500);
+  // By the wall clock where that says more, and that may run a little faster.
+  expect(age).toBeLessThanOrEqual(performance.now() - before + ageBefore + 20);
   // Who comes now is served from memory, and told the truth about its age.
   const late = it.stream(callerOfWeb).hello();
   expect(await late.next("policy")).toMatchObject(web);
@@ -49,7 +47,7 @@ test("while PostgreSQL is away the age grows and calls say UNAVAILABLE; back, al
 
   await server.postgres.start();
   const back = performance.now();
-  await youngProbe(stream);
+  await youngProbe(stream, 500);
   expect(performance.now() - back).toBeLessThan(5000);
   expect((await lookUp()).sessions).toHaveLength(1);
   await it.revoke(acme, session);
@@ -67,7 +65,7 @@ test("a hub that starts while PostgreSQL is away says so, and welcomes sidecars 
   expect(await early.ended).toMatchObject({ code: "UNAVAILABLE" });
   const call = it
     .client(callerOfWeb)
-    .call("lookUpSessions", { tenant: acme, sessions: [uuidv7()] }, { deadlineMs: 2000 });
+    .call("lookUpSessions", { tenant: acme, sessions: [uuidv7()] }, { deadlineMs: 20_000 });
   await expect(call).rejects.toMatchObject({ code: "UNAVAILABLE" });
   await server.postgres.start();
   const back = performance.now();

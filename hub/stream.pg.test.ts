@@ -176,7 +176,7 @@ describe("the end", () => {
     const hub = await it.start();
     const stream = it.stream(callerOfWeb).hello();
     await stream.next("begin");
-    const stopped = hub.stop(AbortSignal.timeout(2000));
+    const stopped = hub.stop(AbortSignal.timeout(20_000));
     expect(await stream.next("goodbye")).toMatchObject({ reconnectAfterMs: 500 });
     expect(await stream.ended).toBeUndefined();
     await stopped;
@@ -199,7 +199,7 @@ describe("the end", () => {
     expect(await stream.ended).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
     const told = stream.messages.flatMap((message) => (message.case === "event" ? [message.value.seq] : []));
     for (const [index, one] of told.entries()) expect(one).toBe(seq + BigInt(index) + 1n);
-  });
+  }, 120_000);
 });
 
 describe("a socket", () => {
@@ -228,18 +228,18 @@ test("a hub that stops says goodbye to its sidecars one after another, and serve
   for (const stream of streams) await stream.next("policy");
   const begun = performance.now();
   const stopped = hub.stop(AbortSignal.timeout(10_000));
-  const ends = await Promise.all(
-    streams.map(async (stream) => {
-      await stream.next("goodbye");
-      expect(await stream.ended).toBeUndefined();
-      return performance.now() - begun;
-    }),
-  );
+  const ended = streams.map(async (stream) => {
+    await stream.next("goodbye");
+    expect(await stream.ended).toBeUndefined();
+    return performance.now() - begun;
+  });
+  await Promise.race(ended);
+  const leaving = streams.filter(({ messages }) => messages.some((message) => message.case === "goodbye"));
+  expect(leaving.length).toBeLessThan(streams.length);
+  const ends = await Promise.all(ended);
   await stopped;
-  const sorted = ends.toSorted((a, b) => a - b);
-  expect(sorted[0]).toBeLessThan(500);
   // Each waits a sixth of the time longer than the one before.
-  for (const [index, at] of sorted.entries()) expect(at).toBeGreaterThanOrEqual(index * 240);
+  for (const [index, at] of ends.toSorted((a, b) => a - b).entries()) expect(at).toBeGreaterThanOrEqual(index * 240);
 });
 
 test("no time is left for goodbyes one after another: all are said at once", async () => {
@@ -249,4 +249,4 @@ test("no time is left for goodbyes one after another: all are said at once", asy
   await hub.stop(AbortSignal.timeout(50));
   for (const stream of streams) expect(stream.messages.length).toBeGreaterThan(0);
   await Promise.all(streams.map((stream) => stream.ended));
-}, 5_000);
+});

@@ -219,3 +219,11 @@ export async function eventually<T>(ask: () => Promise<T>, fits: (answer: T) => 
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** When the stream is vouched for by a read that began no longer ago than that. */
+export async function youngProbe(stream: TestStream, ms: number): Promise<void> {
+  await eventually(
+    () => stream.probe(),
+    (age) => age <= ms,
+  );
+}
