@@ -123,7 +123,9 @@ test(
 
 describe("an Envoy", () => {
   let server: Server;
-  let watch: ListeningWatch;
+  let adminSocket: string;
+  let file: ListenersFile;
+  let watch: ListeningWatch | undefined;
   /** What it says: of the version that it goes by, and of what it refused, and when. */
   let version: string;
   let refused: { details: string; last_update_attempt: string } | undefined;
@@ -131,7 +133,7 @@ describe("an Envoy", () => {
 
   beforeEach(async () => {
     [version, refused] = ["", undefined];
-    const adminSocket = join(root, "fake.sock");
+    adminSocket = join(root, "fake.sock");
     server = createHttpServer((request, response) => {
       const stats = [
         { name: "listener_manager.lds.version_text", value: version },
@@ -142,25 +144,30 @@ describe("an Envoy", () => {
       response.end(JSON.stringify(request.url?.startsWith("/stats") ? { stats } : { configs }));
     }).listen(adminSocket);
     await once(server, "listening");
-    const file = new ListenersFile(join(root, "listeners.json"));
+    file = new ListenersFile(join(root, "listeners.json"));
     await file.write("{}");
-    watch = createListeningWatch({ adminSocket, file, log, silentAfterMs: 100, lookAgainMs: 20 });
-    watch.follow("v1", (refusal) => said.push(refusal === undefined ? ["v1"] : ["v1", refusal]));
   });
   afterEach(async () => {
-    watch.stop();
+    watch?.stop();
     server.close();
     await once(server, "close");
   });
 
+  function follow(silentAfterMs: number): void {
+    watch = createListeningWatch({ adminSocket, file, log, silentAfterMs, lookAgainMs: 20 });
+    watch.follow("v1", (refusal) => said.push(refusal === undefined ? ["v1"] : ["v1", refusal]));
+  }
+
   test("that does not take listeners and has no word for it is told of", async () => {
     refused = { details: "of others", last_update_attempt: "2000-01-01T00:00:00Z" };
+    follow(100);
     await until(() => said.length > 0);
     expect(said).toEqual([["v1", "Envoy does not take the listeners, and its log says why"]]);
   });
 
   test("that goes by them no more is told of, once, in one line that is not too long", async () => {
     version = "v1";
+    follow(WITHIN_MS);
     await until(() => said.length > 0);
     refused = { details: `no\n\0 ${"\u{1f600}".repeat(1_000)}`, last_update_attempt: ever };
     version = "";
