@@ -79,7 +79,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function lookUp(tenant: string, deadlineMs = 2000) {
+function lookUp(tenant: string, deadlineMs = 20_000) {
   return client.call("lookUpSessions", { tenant, sessions: ["a", "b"] }, { deadlineMs });
 }
 
@@ -123,7 +123,7 @@ describe("a unary call", () => {
   test("is refused when its message is too long, and the connection stays", async () => {
     const segments = [{ records: new Uint8Array(70 * 1024) }];
     await expect(
-      client.call("appendSegments", { tenant: "t", journal: "j", segments }, { deadlineMs: 2000 }),
+      client.call("appendSegments", { tenant: "t", journal: "j", segments }, { deadlineMs: 20_000 }),
     ).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
     expect((await lookUp("t")).sessions).toHaveLength(2);
   });
@@ -134,7 +134,7 @@ describe("a unary call", () => {
       maxMessageBytes: 1024,
       maxReconnectMs: 100,
     });
-    await expect(nobody.call("lookUpSessions", { tenant: "t" }, { deadlineMs: 2000 })).rejects.toMatchObject({
+    await expect(nobody.call("lookUpSessions", { tenant: "t" }, { deadlineMs: 20_000 })).rejects.toMatchObject({
       code: "UNAVAILABLE",
     });
     nobody.close();

@@ -91,7 +91,7 @@ function client(authorities: Changing<Buffer> | undefined, token = () => "t"): H
   return one;
 }
 const ask = async (by: HubClient) =>
-  (await by.call("lookUpSessions", { tenant: "t" }, { deadlineMs: 3000 })).sessions[0]?.subject;
+  (await by.call("lookUpSessions", { tenant: "t" }, { deadlineMs: 20_000 })).sessions[0]?.subject;
 
 beforeEach(async () => {
   [first, second] = [await createAuthority(), await createAuthority()];
@@ -148,10 +148,7 @@ test("a client takes over new authorities for its next connection, and needs no 
   const by = client(authorities);
   await expect(ask(by)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   authorities.become(trust(second).current());
-  const until = performance.now() + 5000;
-  let answer: unknown;
-  while (answer !== "t" && performance.now() < until) answer = await ask(by).catch(() => {});
-  expect(answer).toBe("t");
+  while ((await ask(by).catch(() => undefined)) !== "t") await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
 test("a connection that grows old takes no more calls: they go by another one, and its stream goes on", async () => {
@@ -159,14 +156,13 @@ test("a connection that grows old takes no more calls: they go by another one, a
   const stream = by.open("sync");
   const peers = new Set<string>();
   const until = performance.now() + 1_500;
-  while (performance.now() < until) {
+  while (performance.now() < until || peers.size < 3) {
     stream.write({ message: { case: "probe", value: {} } });
     await once(stream, "data");
     // Also those that are on their way while the connection is closed to new ones.
     await Promise.all(Array.from({ length: 5 }, () => ask(by)));
     peers.add(await peerOf(by));
   }
-  expect(peers.size).toBeGreaterThanOrEqual(3);
   await finish(stream);
 });
 
