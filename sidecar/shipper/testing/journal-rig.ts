@@ -75,8 +75,8 @@ export class JournalRig {
     return journal;
   }
 
-  /** Stops a journal; without a time to ship, what is left stays. */
-  stop(journal: Journal, withinMs = 5000) {
+  /** Stops a journal; without a time to ship, what is left stays. Long, unless given: how busy the machine is proves nothing. */
+  stop(journal: Journal, withinMs = 25_000) {
     this.#open.delete(journal);
     return journal.stop(withinMs === 0 ? AbortSignal.abort() : AbortSignal.timeout(withinMs));
   }
