@@ -8,7 +8,6 @@ let tokens: Tokens;
 
 beforeAll(async () => {
   home = await testIdentity({
-    connectTimeout: 1_000,
     through: async (url) => {
       way = await breakableDatabase(url);
       return way.url;

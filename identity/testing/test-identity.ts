@@ -64,8 +64,6 @@ export interface TestOptions {
   readonly serverSecrets?: ServerSecrets;
   /** Identity's way to the database, where it is not the straight one. */
   readonly through?: (url: string) => Promise<string>;
-  /** How long identity waits for the database to answer at first, in ms. Long, unless given: how busy the machine is proves nothing. */
-  readonly connectTimeout?: number;
 }
 
 const defaults: IdentityConfig = {
@@ -81,12 +79,13 @@ export async function testIdentity({
   clock = systemClock,
   serverSecrets = parseServerSecretsFile(newServerSecretsFile()),
   through,
-  connectTimeout = 20_000,
   ...config
 }: Partial<IdentityConfig> & TestOptions = {}): Promise<TestIdentity> {
   const db = await testDatabase();
   const url = through === undefined ? db.url : await through(db.url);
-  const database = await openDatabase({ url, role: "heauth_identity", applicationName: "test", connectTimeout });
+  // How busy the machine is proves nothing.
+  const options = { role: "heauth_identity", applicationName: "test", connectTimeout: 20_000 } as const;
+  const database = await openDatabase({ ...options, url });
   const programKey = parseProgramKeyFile(newProgramKeyFile("identity"), "identity");
   const lines: string[] = [];
   const parts: IdentityParts = {
