@@ -56,7 +56,7 @@ describe("an embedded PostgreSQL", () => {
     expect(postgres.url()).toBe(url);
     expect(await ask(url, "SELECT it FROM kept")).toEqual([{ it: 1 }]);
     expect(await ask(url, "SHOW listen_addresses")).toEqual([{ listen_addresses: "" }]);
-  }, 30_000);
+  }, 120_000);
 
   test("lets nobody in without the password, which only its owner can read", async () => {
     const postgres = cluster();
@@ -71,7 +71,7 @@ describe("an embedded PostgreSQL", () => {
         "SELECT count(*)::int AS open FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'",
       ),
     ).toEqual([{ open: 0 }]);
-  }, 30_000);
+  }, 120_000);
 
   test("syncs to disk unless told otherwise", async () => {
     const postgres = cluster(undefined, { durable: true });
@@ -82,7 +82,7 @@ describe("an embedded PostgreSQL", () => {
         "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS sync",
       ),
     ).toEqual([{ fsync: "on", sync: "on" }]);
-  }, 30_000);
+  }, 120_000);
 
   test("works where the path is too long for a socket", async () => {
     const deep = join(folder, "d".repeat(60), "d".repeat(60));
@@ -95,7 +95,7 @@ describe("an embedded PostgreSQL", () => {
     await postgres.start();
     expect(postgres.url()).toBe(url);
     expect(await ask(url, "SELECT 1 AS one")).toEqual([{ one: 1 }]);
-  }, 30_000);
+  }, 120_000);
 
   test("is not started twice, and tells others where it runs", async () => {
     const options = { dataDir: join(folder, "postgres"), passwordFile: join(folder, "password") };
@@ -110,7 +110,7 @@ describe("an embedded PostgreSQL", () => {
     expect(await ask(postgres.url(), "SELECT 1 AS one")).toEqual([{ one: 1 }]);
     await postgres.stop();
     expect(await runningUrl(options)).toBeUndefined();
-  }, 30_000);
+  }, 120_000);
 
   test("does not outlive a killed process, and goes on with its data", async () => {
     const script = `
@@ -134,7 +134,7 @@ describe("an embedded PostgreSQL", () => {
     expect(postgres.pid).not.toBe(orphan);
     expect(await ask(postgres.url(), "SELECT 1 AS one")).toEqual([{ one: 1 }]);
     expect(isAlive(orphan)).toBe(false);
-  }, 30_000);
+  }, 120_000);
 
   test("tells when the server ends by itself", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -143,12 +143,12 @@ describe("an embedded PostgreSQL", () => {
     process.kill(postgres.pid ?? 0, "SIGQUIT");
     expect(await promise).toBe("0");
     expect(postgres.pid).toBeUndefined();
-  }, 30_000);
+  }, 120_000);
 
   test("says why it could not start", async () => {
     await expect(cluster(undefined, { settings: { shared_buffers: "nonsense" } }).start()).rejects.toMatchObject({
       code: "StartFailed",
       message: expect.stringContaining("shared_buffers"),
     });
-  }, 30_000);
+  }, 120_000);
 });
