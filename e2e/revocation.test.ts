@@ -117,7 +117,7 @@ test("with everything up, a logout, a deleted user and a reused refresh token co
   report("with everything up", measured);
   expect(measured.length).toBe(50);
   expect(Math.max(...measured)).toBeLessThanOrEqual(BOUND_MS);
-}, 90_000);
+}, 180_000);
 
 /** As identity would, but from here: identity itself stands still. */
 async function revoke({ tenantId, session }: Login): Promise<number> {
@@ -179,7 +179,7 @@ test("with hub and identity standing still, the bound holds: 503 until it is kno
   }
   expect(other.filter(has(401))).toEqual([]);
   expect(revoked.filter(({ status, answeredAt }) => status === 401 && answeredAt < wokenAt)).toEqual([]);
-}, 30_000);
+}, 180_000);
 
 test("a sidecar that stood still itself lets nothing through on what it knew before", async () => {
   const sidecar = await rig.sidecar();
@@ -188,4 +188,4 @@ test("a sidecar that stood still itself lets nothing through on what it knew bef
   report("the sidecar standing still", [lastAllowed(revoked, revokedAt)]);
   expect(lastAllowed(revoked, revokedAt)).toBeLessThanOrEqual(BOUND_MS);
   expect(other.filter(has(401))).toEqual([]);
-}, 30_000);
+}, 180_000);

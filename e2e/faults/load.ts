@@ -30,7 +30,7 @@ export interface LoadOptions {
 export interface Load {
   /** Grows while it runs. */
   readonly outcomes: readonly Outcome[];
-  /** Resolves with the first outcome from now on that is as asked for; rejects when there is none within 15 s. */
+  /** Resolves with the first outcome from now on that is as asked for; rejects when there is none within a minute. */
   until(wanted: (outcome: Outcome) => boolean): Promise<Outcome>;
   /** Ends it when all requests under way have been answered or have failed. */
   stop(): Promise<readonly Outcome[]>;
@@ -38,8 +38,8 @@ export interface Load {
 
 /** Who is away says so at once: no need to ask thousands of times. */
 const AWAY_REST_MS = 20;
-/** What is awaited takes a second or two, on two busy cores. */
-const WAIT_MS = 15_000;
+/** Against hanging only: what is awaited takes a second or two, and more on two busy cores. */
+const WAIT_MS = 60_000;
 /** A request that takes longer than this counts as not answered: far longer than any timeout on the way. */
 const GIVE_UP_MS = 30_000;
 
