@@ -14,7 +14,7 @@ import { audit, query } from "./faults/records.ts";
 import type { Account } from "./standalone/people.ts";
 import { type Rig, startRig } from "./standalone/rig.ts";
 
-const PATIENT = "clinic/patient"; // maxStaleness 60s
+const PATIENT = "clinic/patient"; // maxStaleness 30s
 const IMPATIENT = "clinic/impatient"; // maxStaleness 5s
 const IMPATIENT_MS = 5_000;
 /** The horizon lags behind by a read of the outbox and a probe; on two busy cores by this at most. */
@@ -45,7 +45,7 @@ beforeAll(async () => {
   database = url("heauth");
   const policy = (maxStaleness: string) => ({ authentication: { audiences: ["clinic"], maxStaleness } });
   rig = await startRig({
-    policies: { [PATIENT]: policy("60s"), [IMPATIENT]: policy("5s") },
+    policies: { [PATIENT]: policy("30s"), [IMPATIENT]: policy("5s") },
     flags: ["--database", database],
   });
   nurse = await rig.people.create({ login: "joy" });

@@ -238,8 +238,10 @@ test("a hub that stops says goodbye to its sidecars one after another, and serve
   expect(leaving.length).toBeLessThan(streams.length);
   const ends = await Promise.all(ended);
   await stopped;
+  const sorted = ends.toSorted((a, b) => a - b);
+  expect(sorted[0]).toBeLessThan(500);
   // Each waits a sixth of the time longer than the one before.
-  for (const [index, at] of ends.toSorted((a, b) => a - b).entries()) expect(at).toBeGreaterThanOrEqual(index * 240);
+  for (const [index, at] of sorted.entries()) expect(at).toBeGreaterThanOrEqual(index * 240);
 });
 
 test("no time is left for goodbyes one after another: all are said at once", async () => {
@@ -249,4 +251,4 @@ test("no time is left for goodbyes one after another: all are said at once", asy
   await hub.stop(AbortSignal.timeout(50));
   for (const stream of streams) expect(stream.messages.length).toBeGreaterThan(0);
   await Promise.all(streams.map((stream) => stream.ended));
-});
+}, 5_000);

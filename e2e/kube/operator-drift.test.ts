@@ -7,9 +7,9 @@ import { API_SERVER_STARTS_WITHIN_MS, describeKube } from "./jest.ts";
 import type { ProgramProcess } from "./operator-process.ts";
 import { conditionOf, type OperatorRig, type Resource, startOperatorRig } from "./operator-rig.ts";
 
-const RESYNC_MS = 1_500;
-/** Much less than the time between two looks when none is given, and more than a busy machine takes to look. */
-const RIGHT_WITHIN_MS = 30_000;
+const RESYNC_MS = 3_000;
+/** A tenth more than the time between two looks, and what a busy machine takes to look. */
+const RIGHT_WITHIN_MS = RESYNC_MS * 1.1 + 1_000;
 
 const SHOP = { namespace: "shop" };
 
@@ -109,8 +109,7 @@ describeKube("what is behind a resource", () => {
     const status = async (type: ResourceType, name: string) => {
       const place = type === TENANTS ? { name } : { namespace: "shop", name };
       const found = (await rig.api.client.get<KubeObject>(type, place)) as unknown as Resource;
-      // Its anchor may be written meanwhile.
-      const { conditions = [], ledger: _, ...rest } = found.status ?? {};
+      const { conditions = [], ...rest } = found.status ?? {};
       const said = conditions.map(({ lastTransitionTime: _, ...each }) => each);
       return { ...rest, conditions: said.sort((a, b) => (a.type < b.type ? -1 : 1)) };
     };

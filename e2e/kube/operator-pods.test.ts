@@ -14,8 +14,8 @@ import type { ProgramProcess } from "./operator-process.ts";
 import { conditionOf, type OperatorRig, type Resource, startOperatorRig } from "./operator-rig.ts";
 
 const WEB = { app: "web" };
-/** News of pods and of what sidecars say are each looked at every 2 s; the rest is what a busy machine may take. */
-const SEEN_WITHIN_MS = 30_000;
+/** News of pods and of what sidecars say are each looked at every 2 s; then, what a busy machine takes. */
+const SEEN_WITHIN_MS = 6_000;
 
 describeKube("the pods of AuthPolicies", () => {
   let rig: OperatorRig;

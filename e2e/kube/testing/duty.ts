@@ -6,11 +6,8 @@ import { type AlertReceiver, startAlertReceiver } from "./alert-receiver.ts";
 import { secretObject } from "./objects.ts";
 import { type Logins, loginsOf, Tenancy } from "./tenancy.ts";
 
-/**
- * How long the jobs may take for what has become due: each looks about once a second, and ten times as rarely where it failed; the
- * rest is for a busy machine.
- */
-const DUE_WITHIN_MS = 30_000;
+/** How long the jobs may take for what has become due: each looks about once a second, and ten times as rarely where it failed. */
+const DUE_WITHIN_MS = 12_000;
 
 /** A tenant that gives the jobs something to do, whatever is away. */
 export interface Duty {
